@@ -1,0 +1,49 @@
+# Everything a newcomer runs. `make demo` and `make test` need only Python 3.11+ (with venv), pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test check format system-deps lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . || $(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.run ## a generated shop, trained and served on PORT
+	PORT=$(PORT) $(BIN)/morsel demo
+
+test: $(VENV)/.dev ## all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## format, lint, types, imports, lock files
+	$(BIN)/ruff format --check app tests migrations benchmarks
+	$(BIN)/ruff check app tests migrations benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@! grep -nE '://' requirements*.lock || (echo "lock files must name no host"; exit 1)
+
+format: $(VENV)/.dev ## write the format and the fixable lint
+	$(BIN)/ruff check --fix app tests migrations benchmarks
+	$(BIN)/ruff format app tests migrations benchmarks
+
+system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium nginx-light wrk nodejs fonts-noto-core fonts-noto-color-emoji
+
+lock: ## write the hashed lock files again (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra embedded --extra train --extra demo -o requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra embedded --extra train --extra demo --extra dev -o requirements-dev.lock
+
+clean: ## remove what a run left here
+	rm -rf .morsel .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

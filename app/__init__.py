@@ -1,0 +1,1 @@
+"""Morsel: personal content at the moment it is shown."""

@@ -1,0 +1,1 @@
+"""Floor 1: who may call, and how often."""

@@ -1,0 +1,1 @@
+"""Floor 0: what every feature stands on and which knows no feature."""

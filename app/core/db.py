@@ -1,0 +1,71 @@
+"""PostgreSQL: one engine a process, transactions that name their tenant, and bulk copies in."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import URL, Row, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+
+def async_url(url: str) -> URL:
+    """Return the URL with the asyncpg driver, whatever driver it named.
+
+    A socket folder may be given as `postgresql://user@/name?host=/folder`.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError("the database must be PostgreSQL: postgresql://user:password@host:5432/name")
+    return parsed.set(drivername="postgresql+asyncpg")
+
+
+class Database:
+    """The connection pool of a process.
+
+    `begin()` gives a connection inside a transaction that commits at the end of the block.
+    """
+
+    def __init__(self, url: str, pool_size: int = 5, *, connect_timeout: float = 5.0, statement_timeout_ms: int = 0) -> None:
+        server: dict[str, str] = {"application_name": "morsel", "jit": "off"}
+        if statement_timeout_ms:
+            server["statement_timeout"] = str(statement_timeout_ms)
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            async_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            connect_args={"timeout": connect_timeout, "server_settings": server},
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction; commit at the end of the block, roll back on an error."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def rows(self, sql: str, **values: Any) -> Sequence[Row[Any]]:
+        """Run one reading statement and return its rows."""
+        async with self.engine.connect() as connection:
+            return (await connection.execute(text(sql), values)).all()
+
+    async def run(self, sql: str, **values: Any) -> int:
+        """Run one writing statement in a transaction of its own and return the number of rows it touched."""
+        async with self.engine.begin() as connection:
+            return (await connection.execute(text(sql), values)).rowcount
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()
+
+
+async def driver(connection: AsyncConnection) -> Any:
+    """Return the asyncpg connection below, for COPY and for prepared bulk statements."""
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def copy(connection: AsyncConnection, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+    """Copy records into a table inside the connection's transaction."""
+    raw = await driver(connection)
+    await raw.copy_records_to_table(table, columns=list(columns), records=records)

@@ -1,0 +1,64 @@
+"""Numbers inside, names outside: how external ids become keys, and how Redis keys are spelled."""
+
+import base64
+import hashlib
+import secrets
+import uuid
+from enum import IntEnum
+
+DEFAULT_TENANT = 1
+DEFAULT_TENANT_NAME = "default"
+
+
+class IdentityKind(IntEnum):
+    """How a caller names a person."""
+
+    USER_ID = 1
+    ANONYMOUS_ID = 2
+    EMAIL_SHA256 = 3
+
+
+def person_key(tenant: int, kind: int, value: str) -> bytes:
+    """Return the 12-byte key that stands for an external id in Redis and in `person_identity`."""
+    text = f"{tenant}\0{kind}\0{value}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=12, person=b"morsel-person").digest()
+
+
+def new_person_no() -> int:
+    """Return a random positive 62-bit person number, which tells nothing about the person."""
+    return secrets.randbits(62) | 1
+
+
+def short(key: bytes) -> str:
+    """Spell key bytes in URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+
+
+def unshort(text: str) -> bytes:
+    """Read bytes spelled by `short`; raises ValueError on anything else."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def state_key(tenant: int, key: bytes) -> str:
+    """Redis key of a person's state, or of a pointer to it."""
+    return f"m:{{{tenant}.{short(key)}}}:s"
+
+
+def candidates_key(tenant: int, key: bytes, recommender: str, filter_key: str, anchor: str) -> str:
+    """Redis key of a list of scored candidates; `key` is empty for a list that leaves the person out."""
+    return f"m:{{{tenant}.{short(key)}}}:c:{recommender}:{filter_key}:{anchor}"
+
+
+def pin_key(tenant: int, digest: bytes) -> str:
+    """Redis key of a pinned answer."""
+    return f"m:{{{tenant}.{short(digest)}}}:p"
+
+
+def marker_key(tenant: int) -> str:
+    """Redis key that says that the online state of a tenant is whole, and for which Redis process."""
+    return f"m:{{{tenant}}}:whole"
+
+
+def recommendation_id() -> bytes:
+    """Return a new random 16-byte id of a serve."""
+    return uuid.uuid4().bytes

@@ -1,0 +1,1 @@
+"""Catalogue: items, item groups, feeds in."""

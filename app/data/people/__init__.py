@@ -1,0 +1,1 @@
+"""People: identities, state, consent."""

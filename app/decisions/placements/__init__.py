@@ -1,0 +1,1 @@
+"""Placements: where content is shown, and how."""

@@ -1,0 +1,1 @@
+"""Floor 5: the generated shop and its page."""
