@@ -1,0 +1,56 @@
+"""What an event is: kinds, one shape for every source, and the hashes that stand for ids."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What a person did to an item, weakest first; the numbers stand in stored events and in models."""
+
+    NONE = 0
+    IMPRESSION = 1
+    CLICK = 2
+    VIEW = 3
+    WISHLIST = 4
+    CART = 5
+    RATING = 6
+    PURCHASE = 7
+
+
+KIND_NAMES: dict[str, Kind] = {kind.name.lower(): kind for kind in Kind}
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that happened to one item (or to none), whatever source told it.
+
+    `identities` are pairs of `IdentityKind` and value, the strongest first. `message_id` (16 bytes) is what streams and
+    files are de-duplicated on; the rows of one message share it. `quantity` is a number of pieces, a rating or minutes;
+    `value` the price of one piece. `payload` is the source's own text of the event.
+    """
+
+    occurred_at: datetime
+    message_id: bytes
+    identities: tuple[tuple[int, str], ...]
+    kind: Kind = Kind.NONE
+    name: str = ""
+    item_id: str | None = None
+    order_id: str | None = None
+    quantity: float | None = None
+    value: float | None = None
+    country: str | None = None
+    payload: bytes | None = None
+    traits: dict[str, object] = field(default_factory=dict)
+
+
+def message_key(text: str) -> bytes:
+    """Return the 16 bytes that stand for a message id."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"morsel-message").digest()
+
+
+def order_key(tenant: int, order_id: str) -> int:
+    """Return the signed 64-bit number that stands for an order id."""
+    text = f"{tenant}\0{order_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8, person=b"morsel-order").digest(), "little", signed=True)
