@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import URL, Row, make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
@@ -45,7 +45,7 @@ class Database:
         async with self.engine.begin() as connection:
             yield connection
 
-    async def rows(self, sql: str, **values: Any) -> Sequence[Row[Any]]:
+    async def rows(self, sql: str, **values: Any) -> Sequence[Any]:
         """Run one reading statement and return its rows."""
         async with self.engine.connect() as connection:
             return (await connection.execute(text(sql), values)).all()
