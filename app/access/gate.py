@@ -1,0 +1,128 @@
+"""The access part of a running process: who may call, how often, and signing; all of it works with the database dead."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from jose.backends.base import Key
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from app.access import tokens
+from app.access.authenticator import Authenticator
+from app.access.directory import AccessDirectory, ClientRecord
+from app.access.domain import Scope
+from app.access.keys import Sealer
+from app.access.limits import Limiter
+from app.access.rotation import load_directory
+from app.core.db import Database
+from app.core.errors import Unavailable
+from app.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class LinkKeys:
+    """HMAC keys of a tenant's links: the one that signs, and all that are believed, by kid."""
+
+    kid: str
+    secret: bytes
+    believed: Mapping[str, bytes]
+
+
+class Access:
+    """The access part of one process: who may call (`authenticator`), how often (`limiter`), and signing."""
+
+    def __init__(self, settings: Settings, db: Database | None, limiter: Limiter, directory: AccessDirectory | None = None) -> None:
+        self.settings = settings
+        self.db = db
+        self.limiter = limiter
+        self.authenticator = Authenticator(settings.issuer, directory)
+        self._sealer = Sealer(settings)
+        self._signers: dict[str, Key] = {}
+        self._links: dict[int, LinkKeys] = {}
+        self._read_at = 0.0
+
+    @property
+    def directory(self) -> AccessDirectory:
+        """The picture in use."""
+        return self.authenticator.directory
+
+    def use(self, directory: AccessDirectory) -> None:
+        """Take a new picture of who may call."""
+        self.authenticator.use(directory)
+        self._links = {}
+        self._signers = {kid: key for kid, key in self._signers.items() if kid in directory.signing_keys}
+
+    async def refresh(self) -> None:
+        """Read the picture again from PostgreSQL; raises Unavailable when that is out of reach, and keeps the old one."""
+        async with reachable(self.db) as db:
+            self.use(await load_directory(db, self.settings))
+        self._read_at = time.monotonic()
+
+    async def refresh_for_stranger(self) -> bool:
+        """Read the picture again because a client is not in it, at most once a second; tells whether it was read."""
+        if self.db is None or time.monotonic() - self._read_at < 1.0:
+            return False
+        self._read_at = time.monotonic()
+        try:
+            await self.refresh()
+        except Unavailable:
+            return False
+        return True
+
+    async def issue(self, client: ClientRecord, scopes: frozenset[Scope]) -> str:
+        """Sign an access token, off the loop and without the database; raises Unavailable when no key can be opened."""
+        for key in self.directory.signing(client.tenant, "token"):
+            signer = self._signers.get(key.kid)
+            if signer is None:
+                private = self._sealer.open(key.tenant, key.kid, key.sealed)
+                if private is None:
+                    continue
+                signer = self._signers[key.kid] = await asyncio.to_thread(tokens.private_key, private.decode())
+            return await asyncio.to_thread(
+                tokens.issue,
+                signer,
+                key.kid,
+                issuer=self.settings.issuer,
+                tenant=client.tenant,
+                client_id=client.client_id,
+                scopes=scopes,
+                lifetime_s=self.settings.token_lifetime_s,
+            )
+        raise Unavailable("No signing key can be opened; was the master secret changed?")
+
+    def link_keys(self, tenant: int) -> LinkKeys:
+        """Return the keys of a tenant's links, in memory; raises Unavailable when none can be opened."""
+        known = self._links.get(tenant)
+        now = time.time()
+        # a key that was added ahead of its time takes over while no new picture arrives
+        if known is not None and self.directory.signing(tenant, "link", now)[0].kid == known.kid:
+            return known
+        believed = {}
+        for key in self.directory.signing_keys.values():
+            if key.tenant == tenant and key.purpose == "link":
+                secret = self._sealer.open(tenant, key.kid, key.sealed)
+                if secret is not None:
+                    believed[key.kid] = secret
+        for key in self.directory.signing(tenant, "link", now):
+            if key.kid in believed:
+                self._links[tenant] = LinkKeys(key.kid, believed[key.kid], believed)
+                return self._links[tenant]
+        raise Unavailable("No key for links can be opened; was the master secret changed?")
+
+
+@asynccontextmanager
+async def reachable(db: Database | None) -> AsyncIterator[Database]:
+    """Turn a database that is away into Unavailable."""
+    if db is None:
+        raise Unavailable("The database is out of reach.")
+    try:
+        yield db
+    except DBAPIError as error:
+        # a statement that the database refused is a fault of ours and must be seen as one
+        if not error.connection_invalidated and not isinstance(error.orig, OSError) and "ConnectionError" not in type(error.orig).__name__:
+            raise
+        raise Unavailable("The database is out of reach.") from error
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise Unavailable("The database is out of reach.") from error
