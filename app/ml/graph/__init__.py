@@ -1,0 +1,1 @@
+"""Building ONNX graphs: training only, never reached by serving."""

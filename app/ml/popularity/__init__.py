@@ -1,0 +1,1 @@
+"""Popular lists for the rungs below the models."""

@@ -1,0 +1,1 @@
+"""ALS: matrix factorisation for implicit feedback, with people folded in at request."""

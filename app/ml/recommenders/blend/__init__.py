@@ -1,0 +1,1 @@
+"""Blend: several recommenders as one graph."""

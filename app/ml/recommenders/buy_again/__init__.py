@@ -1,0 +1,1 @@
+"""Buy again: what this person bought before."""

@@ -1,0 +1,1 @@
+"""Item to item: what the same people did as well."""

@@ -1,0 +1,1 @@
+"""Popular: what many people did lately, the same for everyone."""

@@ -1,0 +1,138 @@
+"""A model in memory, ready to score: two ONNX Runtime sessions and the group behind every row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from app.ml import contract
+from app.ml.contract import Batch, Floats, History, Ints
+from app.ml.registry.artefact import ROWS, ROWS_TYPE, ArtefactError, Manifest, verify
+
+_ONNX_TYPES: dict[Any, str] = {np.int64: "tensor(int64)", np.float32: "tensor(float)"}
+
+
+class LoadedModel:
+    """A verified artefact; every method may be called from several threads at once.
+
+    `rows` int64[N] is the group number of each row, ascending.
+    """
+
+    def __init__(self, manifest: Manifest, rows: Ints, top: ort.InferenceSession, rank: ort.InferenceSession) -> None:
+        self.manifest = manifest
+        self.rows = rows
+        self.inputs = frozenset(one.name for one in rank.get_inputs()) & frozenset(contract.BODY_INPUTS)
+        self._top = top
+        self._rank = rank
+        self._top_inputs = frozenset(one.name for one in top.get_inputs()) & frozenset(contract.BODY_INPUTS)
+        self._open = contract.open_mask(len(rows))
+        self._open.flags.writeable = False
+
+    @property
+    def recommender(self) -> str:
+        """Name of the recommender."""
+        return self.manifest.recommender
+
+    @property
+    def version(self) -> str:
+        """Version of the artefact."""
+        return self.manifest.version
+
+    def row_of(self, groups: Any) -> Ints:
+        """Return the row of each group number, int64 of the same length; -1 where the model does not know it."""
+        wanted = np.asarray(groups, np.int64)
+        if not len(self.rows):
+            return np.full(wanted.shape, contract.PAD, np.int64)
+        place = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
+        return np.where(self.rows[place] == wanted, place, contract.PAD).astype(np.int64)
+
+    def history(self, groups: Any, kind: Any, age: Any, times: Any, amount: Any) -> History:
+        """Turn a history in group numbers (newest last) into rows; groups the model does not know are dropped."""
+        row = self.row_of(groups)
+        known = row >= 0
+        found = contract.history(row, kind, age, times, amount)
+        return found if known.all() else found.only(known)
+
+    def assemble(self, histories: Sequence[History]) -> Batch:
+        """Pad histories to a batch, with as many entries a person as the model was trained for."""
+        return contract.assemble(histories, self.manifest.history_items)
+
+    def score_top(
+        self, batch: Batch, k: int, exclude: Ints | None = None, mask: Floats | None = None, mask_id: Ints | None = None
+    ) -> tuple[Ints, Floats]:
+        """Return rows int64[B,k'] and scores float32[B,k'], best first, k' = min(k, N).
+
+        `exclude` int64[B,E] padded with -1; `mask` float32[M,N] of 0 and -inf with row 0 open; `mask_id` int64[B].
+        A place with score -inf is empty.
+        """
+        people = len(batch.history)
+        feed = batch.feed(self._top_inputs)
+        feed[contract.MASK] = self._open if mask is None else mask
+        feed[contract.MASK_ID] = np.zeros(people, np.int64) if mask_id is None else mask_id
+        feed[contract.EXCLUDE] = np.full((people, 1), contract.PAD, np.int64) if exclude is None else exclude
+        feed[contract.K] = np.array([min(k, len(self.rows))], np.int64)
+        item, score = self._top.run(list(contract.TOP_OUTPUTS), feed)
+        return item, score
+
+    def score_rank(self, batch: Batch, candidates: Ints) -> Floats:
+        """Return the scores float32[B,P] of candidate rows int64[B,P] padded with -1; -inf at padding."""
+        feed = batch.feed(self.inputs)
+        feed[contract.CANDIDATES] = candidates
+        return np.asarray(self._rank.run(list(contract.RANK_OUTPUTS), feed)[0], np.float32)
+
+
+def load(place: Path) -> LoadedModel:
+    """Load an artefact; raises ArtefactError when it is missing, damaged, or breaks the contract."""
+    manifest = verify(place)
+    rows = np.fromfile(place / ROWS, ROWS_TYPE).astype(np.int64)
+    if len(rows) != manifest.rows or not (np.diff(rows) > 0).all():
+        raise ArtefactError(f"{place.name}: {ROWS} does not hold {manifest.rows} ascending group numbers")
+    try:
+        model = LoadedModel(manifest, rows, _session(place / "top.onnx"), _session(place / "rank.onnx"))
+        _check_inputs(model._top, {**contract.BODY_INPUTS, **contract.TOP_INPUTS}, contract.TOP_INPUTS)
+        _check_inputs(model._rank, {**contract.BODY_INPUTS, **contract.RANK_INPUTS}, contract.RANK_INPUTS)
+        _try(model)
+    except ArtefactError as error:
+        raise ArtefactError(f"{place.name}: {error}") from None
+    except Exception as error:  # ONNX Runtime raises bare exceptions of many classes
+        raise ArtefactError(f"{place.name}: ONNX Runtime refuses the graph: {error}") from None
+    return model
+
+
+def _session(path: Path) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _check_inputs(session: ort.InferenceSession, allowed: dict[str, Any], needed: dict[str, Any]) -> None:
+    found = {one.name: one.type for one in session.get_inputs()}
+    for name, kind in found.items():
+        if name not in allowed:
+            raise ArtefactError(f"the graph asks for an input {name!r} that the contract does not have")
+        if kind != _ONNX_TYPES[allowed[name]]:
+            raise ArtefactError(f"the graph wants {name!r} as {kind}, the contract gives {_ONNX_TYPES[allowed[name]]}")
+    missing = sorted(set(needed) - set(found))
+    if missing:
+        raise ArtefactError(f"the graph does not read {', '.join(missing)}")
+
+
+def _try(model: LoadedModel) -> None:
+    """Score nobody's history and one with the last row; a graph that cannot, or answers NaN, is refused."""
+    size = len(model.rows)
+    if not size:
+        raise ArtefactError("the model has no rows")
+    known = contract.history([size - 1], [contract.PURCHASE], [1], [1], [1])
+    batch = contract.assemble([contract.history(), known])
+    item, score = model.score_top(batch, 10, mask=np.zeros((1, size), np.float32))
+    if item.shape != (2, min(10, size)) or score.shape != item.shape or np.isnan(score).any():
+        raise ArtefactError("`top.onnx` does not answer as the contract says")
+    if item.min() < 0 or item.max() >= size:
+        raise ArtefactError("`top.onnx` names rows that do not exist")
+    rank = model.score_rank(batch, np.array([[0, size - 1, contract.PAD]] * 2))
+    if rank.shape != (2, 3) or np.isnan(rank).any() or not np.isneginf(rank[:, 2]).all():
+        raise ArtefactError("`rank.onnx` does not answer as the contract says")

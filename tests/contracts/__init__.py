@@ -1,0 +1,1 @@
+"""Contract tests that every implementation of a kind inherits."""

@@ -1,0 +1,122 @@
+"""Each recommender against the shared contract, and what is special to it."""
+
+import numpy as np
+
+from app.ml import contract
+from app.ml.interactions import Interactions, interactions
+from app.ml.recommenders.als.fit import Als
+from app.ml.recommenders.blend.fit import Blend, Member
+from app.ml.recommenders.buy_again.fit import BuyAgain
+from app.ml.recommenders.ease.fit import Ease
+from app.ml.recommenders.item_to_item.fit import ItemToItem
+from app.ml.recommenders.popular.fit import Popular
+from app.ml.recommenders.weighting import PURCHASES, Weighting
+from tests.contracts.recommender import RecommenderContract, bought
+from tests.ml.shops import HALF, ROWS
+
+
+class TestPopular(RecommenderContract):
+    recommender = Popular()
+    ndcg_floor, excluded_floor = 0.29, 0.24
+    fills = True
+
+    def test_a_recent_event_counts_more_than_an_old_one(self) -> None:
+        data = interactions([1, 2], 3, [(0, 0, 7, 28, -1, 1), (1, 0, 7, 28, -1, 1), (2, 1, 7, 1, -1, 1)])
+        assert Popular(half_life_days=14).fit(data, np.random.default_rng(0)).share.argmax() == 1
+        assert Popular(half_life_days=365).fit(data, np.random.default_rng(0)).share.argmax() == 0
+
+
+class TestBuyAgain(RecommenderContract):
+    recommender = BuyAgain()
+    ndcg_floor, excluded_floor = 0.25, 0.0
+    own_only = True
+
+    def test_what_was_ordered_often_and_lately_comes_first(self) -> None:
+        data = interactions([1, 2, 3], 1, [(0, row, 7, 1, row, 1) for row in range(3)])
+        model = BuyAgain().fit(data, np.random.default_rng(0))
+        batch = contract.assemble([bought([0, 1, 2], times=[1, 5, 1], age=[300, 20, 10])])
+        assert (-model.score(batch)[0]).argsort().tolist() == [1, 2, 0]
+
+    def test_what_was_only_viewed_is_not_bought_again(self) -> None:
+        data = interactions([1, 2], 1, [(0, 0, 7, 1, 0, 1), (0, 1, 3, 1, -1, 1)])
+        model = BuyAgain().fit(data, np.random.default_rng(0))
+        assert model.score(contract.assemble([data.histories.of(0)]))[0].tolist()[1] == 0
+
+
+class TestItemToItem(RecommenderContract):
+    recommender = ItemToItem()
+    ndcg_floor, excluded_floor = 0.39, 0.42
+
+    def test_similarity_is_the_cosine_over_people(self) -> None:
+        events = [(0, 0, 7, 1e-6, 0, 1), (0, 1, 7, 1e-6, 0, 1), (1, 0, 7, 1e-6, 1, 1), (2, 1, 7, 1e-6, 2, 1), (2, 2, 7, 1e-6, 2, 1)]
+        model = ItemToItem(shrinkage=0).fit(interactions([1, 2, 3], 3, events), np.random.default_rng(0))
+        score = model.score(contract.assemble([bought([0], age=[0])]))
+        np.testing.assert_allclose(score, [[0, 0.5, 0]], rtol=1e-5)
+
+
+class TestEase(RecommenderContract):
+    recommender = Ease()
+    ndcg_floor, excluded_floor = 0.40, 0.42
+
+    def test_dense_weights_are_the_closed_form(self, shop: Interactions) -> None:
+        plain = Weighting(half_life_days=1e9)
+        model = Ease(plain, plain, penalty=10, popularity_power=0).fit(shop, np.random.default_rng(0))
+        seen = np.zeros((shop.people, shop.rows))
+        seen[shop.person, shop.row] = 1
+        inverse = np.linalg.inv(seen.T @ seen + 10 * np.eye(shop.rows))
+        expected = -inverse / np.diag(inverse)
+        np.fill_diagonal(expected, 0)
+        found = model.score(contract.assemble([bought([row], age=[0]) for row in range(ROWS)]))
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+class TestEaseByNeighbourhood(RecommenderContract):
+    recommender = Ease(dense_rows=0)
+    ndcg_floor, excluded_floor = 0.40, 0.42
+
+    def test_with_all_rows_as_neighbours_it_is_close_to_the_dense_form(self, shop: Interactions) -> None:
+        batch = contract.assemble([shop.histories.of(person) for person in range(10)])
+        dense = Ease().fit(shop, np.random.default_rng(0)).score(batch)
+        local = Ease(dense_rows=0, neighbours=ROWS).fit(shop, np.random.default_rng(0)).score(batch)
+        # rows that nobody bought together are no neighbours, the dense form gives them small weights
+        np.testing.assert_allclose(local, dense, atol=0.02 * float(dense.max()))
+
+
+class TestAls(RecommenderContract):
+    recommender = Als(factors=8)
+    ndcg_floor, excluded_floor = 0.33, 0.37
+    tolerance = 1e-3  # conjugate gradients in single precision
+
+    def test_folding_in_solves_the_normal_equations(self, shop: Interactions) -> None:
+        model = Als(factors=8, steps=8).fit(shop, np.random.default_rng(0))
+        batch = contract.assemble([shop.histories.of(5)])
+        own = model.rows[batch.history[0]].astype(np.float64)
+        extra = model.confidence * model.weighting.of(batch)[0].astype(np.float64)
+        left = model.rows.T @ model.rows + model.penalty * np.eye(8) + (own.T * extra) @ own
+        person = np.linalg.solve(left, own.T @ (1 + extra))
+        np.testing.assert_allclose(model.score(batch)[0], model.rows @ person, rtol=1e-2, atol=1e-3)
+
+
+class TestBlend(RecommenderContract):
+    recommender = Blend()
+    ndcg_floor, excluded_floor = 0.36, 0.42
+    fills = True
+
+    def test_without_bought_rows_the_related_ones_lead(self, shop: Interactions) -> None:
+        model = Blend().fit(shop, np.random.default_rng(0))
+        own = [0, 1, 2, 3]
+        score = model.score(contract.assemble([bought(own)]))[0]
+        assert set((-score).argsort()[:4].tolist()) == set(own)
+        score[own] = -np.inf
+        assert sum(row < HALF for row in (-score).argsort()[:6]) >= 5
+
+    def test_members_keep_their_own_half_life(self) -> None:
+        data = interactions([1, 2], 1, [(0, 0, 7, 1, 0, 1), (0, 1, 7, 1, 1, 1)])
+        batch = contract.assemble([bought([0, 1], times=[8, 1], age=[100, 1])])
+
+        def best(half_life: float) -> int:
+            member = Member(BuyAgain(Weighting(PURCHASES, half_life, 1.0)), 1.0)
+            return int(Blend((member,)).fit(data, np.random.default_rng(0)).score(batch)[0].argmax())
+
+        assert best(10) == 1
+        assert best(1000) == 0
