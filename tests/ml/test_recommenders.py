@@ -115,7 +115,7 @@ class TestBlend(RecommenderContract):
         batch = contract.assemble([bought([0, 1], times=[8, 1], age=[100, 1])])
 
         def best(half_life: float) -> int:
-            member = Member(BuyAgain(Weighting(PURCHASES, half_life, 1.0)), 1.0)
+            member = Member(BuyAgain(Weighting(PURCHASES, half_life, 1.0)), (1.0,))
             return int(Blend((member,)).fit(data, np.random.default_rng(0)).score(batch)[0].argmax())
 
         assert best(10) == 1

@@ -39,7 +39,9 @@ def write(store: Path, manifest: Manifest, model: Fitted, data: Interactions) ->
         heads.write(body, silent_body(body, model.body(body)), aside)
         data.groups.astype(ROWS_TYPE).tofile(aside / ROWS)
         inputs = sorted(set(body.inputs) & set(contract.BODY_INPUTS))
-        complete = replace(manifest, inputs=inputs, files={name: fingerprint(aside / name) for name in FILES})
+        settled = {**manifest.parameters, "learned": getattr(model, "learned", {})}
+        files = {name: fingerprint(aside / name) for name in FILES}
+        complete = replace(manifest, parameters=settled, inputs=inputs, files=files)
         document = orjson.dumps(asdict(complete), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY)
         (aside / MANIFEST).write_bytes(document)
         _flush(aside)
