@@ -1,0 +1,19 @@
+"""Wire shapes of events."""
+
+from pydantic import BaseModel, Field
+
+
+class RefusedEvent(BaseModel):
+    """An event that was not stored."""
+
+    index: int = Field(description="Position in the batch, from 0.")
+    reason: str
+
+
+class BatchOut(BaseModel):
+    """What became of a batch."""
+
+    accepted: int
+    duplicates: int
+    refused: list[RefusedEvent]
+    unknown_items: list[str] = Field(description="Item ids that the catalogue does not know; their events count for no item.")

@@ -1,0 +1,217 @@
+"""Segment's tracking messages, read as events: their names, products and times. Pure."""
+
+import hashlib
+import math
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from app.core.ids import IdentityKind
+from app.data.events.domain import Event, Kind, message_key
+from app.data.events.times import parse_moment
+from app.data.people.domain import Identity, id_fault
+
+LARGEST_EVENT = 32_768
+LARGEST_AMOUNT = 1e9
+TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+
+# Segment's commerce names and those of its first version, in lower case with single spaces.
+KINDS: dict[str, Kind] = {
+    "product list viewed": Kind.IMPRESSION,
+    "product impression": Kind.IMPRESSION,
+    "product clicked": Kind.CLICK,
+    "clicked product": Kind.CLICK,
+    "product viewed": Kind.VIEW,
+    "viewed product": Kind.VIEW,
+    "product added to wishlist": Kind.WISHLIST,
+    "added product to wishlist": Kind.WISHLIST,
+    "product added": Kind.CART,
+    "added product": Kind.CART,
+    "wishlist product added to cart": Kind.CART,
+    "product reviewed": Kind.RATING,
+    "reviewed product": Kind.RATING,
+    "order completed": Kind.PURCHASE,
+    "completed order": Kind.PURCHASE,
+}
+_ITEM_FIELDS = ("product_id", "productId", "item_id", "id", "sku")
+_SEPARATORS = re.compile(r"[\s_\-]+")
+
+
+class Refused(ValueError):
+    """An event cannot be stored; the text says why."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When a batch came, how far its sender's clock is off, and whether the sender may name only anonymous people."""
+
+    received: datetime
+    skew: timedelta = timedelta()
+    anonymous_only: bool = False
+
+
+def arrival(body: Mapping[str, Any], received: datetime, *, anonymous_only: bool = False) -> Arrival:
+    """Compare the sender's clock with ours; a few seconds are travel, not skew."""
+    sent = parse_moment(body["sentAt"]) if body.get("sentAt") else None
+    skew = received - sent if sent else timedelta()
+    return Arrival(received, skew if abs(skew) > timedelta(seconds=5) else timedelta(), anonymous_only)
+
+
+def read(message: Any, how: Arrival) -> list[Event]:
+    """Return the events of one message, one a product; raises Refused."""
+    if not isinstance(message, dict):
+        raise Refused("the event is not an object")
+    what = message.get("type")
+    if what not in TYPES:
+        raise Refused("type is missing or unknown")
+    payload = _payload(message)
+    name = _name(message, what)
+    kind = (kind_of(name) or Kind.NONE) if what == "track" else Kind.NONE
+    properties = _object(message, "properties")
+    traits = _object(message, "traits") if what == "identify" else {}
+    first = Event(
+        occurred_at=_moment(message, how),
+        message_id=message_key(_message_id(message)),
+        identities=_identities(message, how),
+        kind=kind,
+        name=name,
+        order_id=_text(properties, "order_id", "orderId"),
+        country=_country(message, traits),
+        payload=payload,
+        traits=traits,
+    )
+    return list(_products(first, properties))
+
+
+def _payload(message: dict[str, Any]) -> bytes:
+    try:
+        payload = orjson.dumps(message)
+    except TypeError:
+        raise Refused("the event is nested too deeply") from None
+    if len(payload) > LARGEST_EVENT:
+        raise Refused(f"the event is larger than {LARGEST_EVENT} bytes")
+    return payload
+
+
+def kind_of(name: str) -> Kind | None:
+    """Return the kind of a commerce event by its name, whatever its case and separators; None when unknown."""
+    return KINDS.get(_SEPARATORS.sub(" ", name).strip().lower())
+
+
+def _name(message: dict[str, Any], what: str) -> str:
+    name = message.get("event") if what == "track" else what
+    if not isinstance(name, str) or not name.strip():
+        raise Refused("event is missing")
+    if "\0" in name or len(name) > 200:
+        raise Refused("event is longer than 200 characters or contains a NUL character")
+    return name
+
+
+def _message_id(message: dict[str, Any]) -> str:
+    given = message.get("messageId")
+    if isinstance(given, (str, int)) and str(given):
+        return str(given)
+    if message.get("timestamp"):
+        # without an id, the same content at the same moment is a retry
+        return hashlib.sha256(orjson.dumps(message, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return uuid.uuid4().hex
+
+
+def _moment(message: dict[str, Any], how: Arrival) -> datetime:
+    given = message.get("timestamp")
+    if given in (None, ""):
+        return how.received
+    moment = parse_moment(given)
+    if moment is None:
+        raise Refused("timestamp is not a date")
+    return min(moment + how.skew, how.received)
+
+
+def _identities(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]:
+    found: list[Identity] = []
+    for kind, field in ((IdentityKind.USER_ID, "userId"), (IdentityKind.ANONYMOUS_ID, "anonymousId")):
+        given = message.get(field)
+        if given in (None, "") or isinstance(given, bool):
+            continue
+        if not isinstance(given, (str, int)):
+            raise Refused(f"{field} is not a text")
+        if kind is IdentityKind.USER_ID and how.anonymous_only:
+            continue
+        if fault := id_fault(str(given)):
+            raise Refused(f"{field} {fault}")
+        found.append((int(kind), str(given)))
+    if not found:
+        raise Refused(
+            "anonymousId is missing, and this key may not name users" if how.anonymous_only else "userId or anonymousId is missing"
+        )
+    return tuple(found)
+
+
+def _products(first: Event, properties: dict[str, Any]) -> Iterator[Event]:
+    products = properties.get("products")
+    listed = [product for product in products if isinstance(product, dict)] if isinstance(products, list) else []
+    yield _with(first, listed[0] if listed else properties)
+    for product in listed[1:]:
+        # the first row carries what belongs to the whole message
+        more = Event(first.occurred_at, first.message_id, first.identities, first.kind, first.name, order_id=first.order_id)
+        yield _with(more, product)
+
+
+def _with(event: Event, product: dict[str, Any]) -> Event:
+    event.item_id = _text(product, *_ITEM_FIELDS)
+    event.quantity = _number(product, "rating" if event.kind is Kind.RATING else "quantity")
+    event.value = _number(product, "price", "value")
+    return event
+
+
+def _object(message: dict[str, Any], field: str) -> dict[str, Any]:
+    value = message.get(field)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refused(f"{field} is not an object")
+    if field == "traits" and b"\\u0000" in orjson.dumps(value):
+        raise Refused("traits contain a NUL character")
+    return value
+
+
+def _text(values: dict[str, Any], *fields: str) -> str | None:
+    for field in fields:
+        value = values.get(field)
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
+            text = str(value)
+            if "\0" in text or len(text) > 200:
+                raise Refused(f"{field} is longer than 200 characters or contains a NUL character")
+            return text
+    return None
+
+
+def _number(values: dict[str, Any], *fields: str) -> float | None:
+    for field in fields:
+        value = values.get(field)
+        if value is None or isinstance(value, bool):
+            continue
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise Refused(f"{field} is not a number") from None
+        if not math.isfinite(number) or abs(number) > LARGEST_AMOUNT:
+            raise Refused(f"{field} is out of range")
+        return number
+    return None
+
+
+def _country(message: dict[str, Any], traits: dict[str, Any]) -> str | None:
+    context = message.get("context")
+    location = context.get("location") if isinstance(context, dict) else None
+    address = traits.get("address")
+    for place in (traits, address, location):
+        country = place.get("country") if isinstance(place, dict) else None
+        if isinstance(country, str) and country.strip() and len(country) <= 60 and "\0" not in country:
+            return country.strip()
+    return None

@@ -1,0 +1,117 @@
+"""SQL of events: claiming ids once, and copying rows in."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.db import Database
+from app.data.bulk import raw
+
+COLUMNS = (
+    "tenant",
+    "occurred_at",
+    "message_id",
+    "person_no",
+    "kind",
+    "name",
+    "item_no",
+    "group_no",
+    "order_key",
+    "quantity",
+    "value",
+    "source_no",
+    "payload",
+)
+# Accepting holds the lock shared, rotating takes it alone: nobody claims an id in a generation that is being emptied.
+_SEEN_LOCK = 7_301_000_001
+_SOURCE_LOCK = 7_301
+
+
+async def claim_messages(connection: AsyncConnection, tenant: int, ids: Collection[bytes]) -> set[bytes]:
+    """Return those message ids that were not seen within the last two generations, and remember them."""
+    await connection.execute(text("select pg_advisory_xact_lock_shared(:lock)"), {"lock": _SEEN_LOCK})
+    current = await connection.scalar(text("select current from seen_generation"))
+    rows = await (await raw(connection)).fetch(
+        f"""insert into seen_{current} (tenant, message_id)
+            select $1, m from unnest($2::bytea[]) m
+            where not exists (select from seen_{1 - int(current or 0)} o where o.tenant = $1 and o.message_id = m)
+            order by m on conflict do nothing returning message_id""",
+        tenant,
+        sorted(ids),
+    )
+    return {row[0] for row in rows}
+
+
+async def claim_rows(connection: AsyncConnection, tenant: int, source_no: int, hashes: Collection[bytes]) -> set[bytes]:
+    """Return those rows of a source that never landed before, and enter them in the ledger."""
+    rows = await (await raw(connection)).fetch(
+        """insert into import_ledger (tenant, source_no, row_hash) select $1, $2, h from unnest($3::bytea[]) h
+           on conflict do nothing returning row_hash""",
+        tenant,
+        source_no,
+        sorted(hashes),
+    )
+    return {row[0] for row in rows}
+
+
+async def rotate_seen(db: Database, older_than_s: float = 86_400) -> bool:
+    """Empty the older generation and make it the current one, if the current one is old enough; tell whether it was."""
+    async with db.begin() as connection:
+        await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _SEEN_LOCK})
+        old = await connection.scalar(
+            text("select current from seen_generation where since < now() - make_interval(secs => :age)"), {"age": older_than_s}
+        )
+        if old is None:
+            return False
+        await connection.execute(text(f"truncate seen_{1 - old}"))
+        await connection.execute(text("update seen_generation set current = 1 - current, since = now()"))
+        return True
+
+
+async def items(connection: AsyncConnection, tenant: int, item_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Return item number and group number of each known item id."""
+    if not item_ids:
+        return {}
+    rows = await (await raw(connection)).fetch(
+        "select item_id, item_no, group_no from item where tenant = $1 and item_id = any($2::text[])", tenant, list(item_ids)
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def add(connection: AsyncConnection, records: Iterable[Sequence[Any]]) -> None:
+    """Copy event rows in; values stand in the order of `COLUMNS`."""
+    await (await raw(connection)).copy_records_to_table("event", columns=COLUMNS, records=records)
+
+
+async def source(db: Database, tenant: int, name: str) -> int:
+    """Return the number of an event source, creating it at its first use."""
+    async with db.begin() as connection:
+        number = await connection.scalar(
+            text(
+                "insert into event_source (tenant, name) values (:tenant, :name) "
+                "on conflict (tenant, name) do update set name = excluded.name returning source_no"
+            ),
+            {"tenant": tenant, "name": name},
+        )
+    assert number is not None
+    return int(number)
+
+
+@asynccontextmanager
+async def only_import(db: Database, source_no: int) -> AsyncIterator[bool]:
+    """Hold a source for one import; gives False when another import holds it."""
+    async with db.engine.connect() as connection:
+        lock = {"space": _SOURCE_LOCK, "source": source_no}
+        free = await connection.scalar(text("select pg_try_advisory_lock(:space, :source)"), lock)
+        await connection.commit()
+        try:
+            yield bool(free)
+        finally:
+            if free:
+                # a connection that died took its lock with it
+                with suppress(DBAPIError, OSError):
+                    await connection.execute(text("select pg_advisory_unlock(:space, :source)"), lock)

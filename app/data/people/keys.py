@@ -1,0 +1,51 @@
+"""Each person's own encryption key, sealed under a key derived from the master secret."""
+
+import os
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.core.secret import derive
+from app.core.settings import Settings
+
+_FORMAT = b"\x01"
+_BOUND = b"morsel-event"
+
+
+class DataKeys:
+    """Makes, opens and uses the keys of people; deleting a sealed key makes all it protected unreadable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._outer = AESGCM(derive(settings, "person-keys"))
+
+    def new(self, person_no: int) -> bytes:
+        """Return a new random key, sealed for this person."""
+        nonce = os.urandom(12)
+        return _FORMAT + nonce + self._outer.encrypt(nonce, os.urandom(32), _bound(person_no))
+
+    def cipher(self, person_no: int, sealed: bytes) -> "PersonCipher":
+        """Open a sealed key; raises cryptography's InvalidTag when it is another person's or another installation's."""
+        if sealed[:1] != _FORMAT:
+            raise ValueError("unknown format of a sealed key")
+        return PersonCipher(self._outer.decrypt(sealed[1:13], sealed[13:], _bound(person_no)))
+
+
+class PersonCipher:
+    """Encrypts and decrypts payloads with one person's key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._inner = AESGCM(key)
+
+    def seal(self, payload: bytes) -> bytes:
+        """Encrypt a payload."""
+        nonce = os.urandom(12)
+        return _FORMAT + nonce + self._inner.encrypt(nonce, payload, _BOUND)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Decrypt a payload; raises cryptography's InvalidTag when it was changed."""
+        if sealed[:1] != _FORMAT:
+            raise ValueError("unknown format of a sealed payload")
+        return self._inner.decrypt(sealed[1:13], sealed[13:], _BOUND)
+
+
+def _bound(person_no: int) -> bytes:
+    return person_no.to_bytes(8, "little")
