@@ -42,6 +42,7 @@ class Access:
         self._signers: dict[str, Key] = {}
         self._links: dict[int, LinkKeys] = {}
         self._read_at = 0.0
+        self.web_origins = self.directory.web_origins()
 
     @property
     def directory(self) -> AccessDirectory:
@@ -51,6 +52,7 @@ class Access:
     def use(self, directory: AccessDirectory) -> None:
         """Take a new picture of who may call."""
         self.authenticator.use(directory)
+        self.web_origins = directory.web_origins()
         self._links = {}
         self._signers = {kid: key for kid, key in self._signers.items() if kid in directory.signing_keys}
 

@@ -37,6 +37,8 @@ return {taken, tonumber(ARGV[2]) - used - taken}
 """
 _RETRY_AFTER_FAILURE_S = 1.0
 _MOST_ACCOUNTS = 10_000
+_MOST_CALLS = 10**9
+_LONGEST_WINDOW_S = 366 * 86_400
 # Slices below this are fetched when they are needed: fetched ahead, they would be hoarded.
 _AHEAD_FROM = 8
 
@@ -64,8 +66,8 @@ class Verdict:
 def parse_limit(text: str) -> tuple[RateLimitItem, ...]:
     """Read a limit such as `100/second; 6000/minute`; raises ValueError when it is not one, or allows nothing."""
     items = tuple(parse_many(text))
-    if any(item.amount < 1 or item.get_expiry() < 1 for item in items):
-        raise ValueError("a limit allows at least one call in at least one second")
+    if any(not 1 <= item.amount <= _MOST_CALLS or not 1 <= item.get_expiry() <= _LONGEST_WINDOW_S for item in items):
+        raise ValueError("a limit allows 1 to a billion calls in a second to a year")
     return items
 
 
@@ -116,6 +118,7 @@ class Limiter(SlowapiLimiter):
         self._redis = redis
         self._wait_s = settings.redis_timeout_ms / 1000
         self._workers = settings.workers
+        self._default = parse_limit(settings.default_rate_limit)
         self._accounts: dict[tuple[int, int], _Account] = {}
         self._script = redis.register_script(_LEASE) if redis is not None else None
         self._down_until = 0.0
@@ -178,8 +181,7 @@ class Limiter(SlowapiLimiter):
         request.state.verdict = verdict
         if not verdict.allowed:
             LIMITED.labels(principal.kind).inc()
-            item = parse_limit(principal.rate_limit)[0]
-            raise RateLimitExceeded(Limit(item, lambda: "", None, False, None, None, None, 1, False))
+            raise RateLimitExceeded(Limit(self._default[0], lambda: "", None, False, None, None, None, 1, False))
         return verdict
 
     def _account(self, principal: Principal) -> _Account:
@@ -188,7 +190,12 @@ class Limiter(SlowapiLimiter):
         if account is None or account.text != principal.rate_limit:
             if len(self._accounts) >= _MOST_ACCOUNTS:
                 self._accounts.pop(next(iter(self._accounts)))
-            windows = [_Window(item.amount, item.get_expiry()) for item in parse_limit(principal.rate_limit)]
+            try:
+                items = parse_limit(principal.rate_limit)
+            except ValueError:
+                log.error("limits.unreadable", client_id=principal.client_id, limit=principal.rate_limit)
+                items = self._default
+            windows = [_Window(item.amount, item.get_expiry()) for item in items]
             key = f"m:{{{principal.tenant}.c{principal.client_no}}}:l"
             account = self._accounts[name] = _Account(key, principal.rate_limit, windows)
         return account

@@ -18,6 +18,8 @@ from app.core.errors import Invalid
 from app.core.logging import log
 from app.core.settings import Settings
 
+_LAST_YEAR = 2200
+
 
 class Exposed(RuntimeError):
     """The server would listen to others while its secrets are the default ones."""
@@ -61,8 +63,8 @@ async def create_key(db: Database, tenant: int, client_id: str, wanted: NewKey) 
             expires_at = wanted.expires_at
             if expires_at is not None and expires_at.tzinfo is None:
                 expires_at = expires_at.replace(tzinfo=UTC)
-            if expires_at is not None and expires_at <= datetime.now(UTC):
-                raise RuleBroken("The key would be born expired.")
+            if expires_at is not None and (expires_at.year > _LAST_YEAR or expires_at <= datetime.now(UTC)):
+                raise RuleBroken(f"A key expires after now and before {_LAST_YEAR}.")
             if wanted.kind is KeyKind.URL and not placements:
                 raise RuleBroken("A url key is bound to placements: name at least one.")
             if wanted.kind is KeyKind.WEBSITE and not origins:
