@@ -64,6 +64,7 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+BOTH = (Scope.CATALOG, Scope.RECOMMEND)
 Maker = Callable[..., Awaitable[CreatedClient]]
 
 
