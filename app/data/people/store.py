@@ -1,0 +1,291 @@
+"""SQL of people's state: what events say about a person, states, positions, and the outbox."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.db import Database
+from app.data.bulk import raw
+
+SHARDS = 16
+_SHARD_LOCK = 7_302
+
+# Per person: the newest groups with their strongest kind, the bought ones with their last day, oldest first in both.
+_FACTS = """
+with by_kind as (
+    select person_no, group_no, kind, max(occurred_at) as last_at,
+           count(distinct coalesce(order_key, event_no)) as times, coalesce(sum(quantity), 0) as amount
+    from event
+    where tenant = $1 and person_no = any($2::bigint[]) and kind > 0 and group_no is not null
+    group by person_no, group_no, kind
+), by_group as (
+    select distinct on (person_no, group_no) person_no, group_no, kind, times, amount,
+           max(last_at) over (partition by person_no, group_no) as last_at
+    from by_kind order by person_no, group_no, kind desc
+), newest as (
+    select *, row_number() over (partition by person_no order by last_at desc, group_no) as place from by_group
+), bought as (
+    select person_no, group_no, last_at, row_number() over (partition by person_no order by last_at desc, group_no) as place
+    from by_kind where kind = 7
+), history as (
+    select person_no, array_agg(group_no order by place desc) as groups,
+           array_agg(extract(epoch from last_at)::bigint order by place desc) as last_at,
+           array_agg(kind order by place desc) as kinds, array_agg(times order by place desc) as times,
+           array_agg(amount order by place desc) as amounts
+    from newest where place <= $3 group by person_no
+), purchases as (
+    select person_no, array_agg(group_no order by place desc) as groups,
+           array_agg((extract(epoch from last_at) / 86400)::int order by place desc) as days
+    from bought where place <= $4 group by person_no
+), seen as (
+    select person_no, extract(epoch from max(occurred_at))::bigint as last_seen
+    from event where tenant = $1 and person_no = any($2::bigint[]) group by person_no
+)
+select p.person_no, p.consent, coalesce(p.country, '') as country, coalesce(s.last_seen, 0) as last_seen,
+       h.groups, h.last_at, h.kinds, h.times, h.amounts, b.groups as bought, b.days
+from person p
+left join seen s on s.person_no = p.person_no
+left join history h on h.person_no = p.person_no
+left join purchases b on b.person_no = p.person_no
+where p.tenant = $1 and p.person_no = any($2::bigint[])
+"""
+_IDENTITIES = (
+    "select person_no, key, is_primary from person_identity where tenant = $1 and person_no = any($2::bigint[]) order by created_at, key"
+)
+_KEEP = """
+insert into person_state (tenant, person_no, key, shard, seq, state)
+select $1, * from unnest($2::bigint[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[])
+on conflict (tenant, person_no) do update
+set key = excluded.key, shard = excluded.shard, seq = excluded.seq, state = excluded.state, updated_at = now()
+"""
+# One snapshot for both parts: the last event below the oldest open transaction is the place that was reached.
+_NEWS = """
+with last as materialized (
+    select xid, event_no from event
+    where tenant = :tenant and (xid, event_no) > (cast(:xid as text)::xid8, :event_no)
+    and xid < pg_snapshot_xmin(pg_current_snapshot())
+    order by xid desc, event_no desc limit 1
+)
+select e.person_no % :shards, array_agg(distinct e.person_no), min(e.received_at), count(*), min(last.xid::text), min(last.event_no)
+from event e, last
+where e.tenant = :tenant and (e.xid, e.event_no) > (cast(:xid as text)::xid8, :event_no)
+and (e.xid, e.event_no) <= (last.xid, last.event_no) group by 1
+"""
+# The cluster changes when the data moves to another server or comes back from a backup: its transaction numbers mean
+# nothing for positions kept before.
+CLUSTER = "(select system_identifier::text from pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in the log of events: everything up to it was read."""
+
+    xid: int = 0
+    event_no: int = 0
+
+
+@dataclass(frozen=True)
+class News:
+    """People with events after a position, by shard, and the position that this reading reached."""
+
+    people: dict[int, list[int]]
+    reached: Position
+    oldest: datetime | None
+    events: int
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A change that must reach Redis."""
+
+    outbox_no: int
+    kind: str
+    person_no: int
+
+
+def shard_of(person_no: int) -> int:
+    """Return the shard that owns a person."""
+    return person_no % SHARDS
+
+
+async def tenants(db: Database) -> list[int]:
+    """Return the numbers of all tenants."""
+    return [row[0] for row in await db.rows("select tenant from tenant order by tenant")]
+
+
+async def cluster(db: Database) -> str:
+    """Return what tells this database cluster, and this history of it, from any other."""
+    return str((await db.rows(f"select {CLUSTER}"))[0][0])
+
+
+async def positions(db: Database, tenant: int) -> dict[int, tuple[Position, str]]:
+    """Return position and cluster of each shard that has one."""
+    rows = await db.rows("select shard, xid::text, event_no, cluster from shard_position where tenant = :tenant", tenant=tenant)
+    return {row[0]: (Position(int(row[1]), row[2]), row[3]) for row in rows}
+
+
+async def set_positions(db: Database, tenant: int, shards: Sequence[int], reached: Position, cluster_id: str) -> None:
+    """Store how far shards have read."""
+    await db.run(
+        "insert into shard_position (tenant, shard, xid, event_no, cluster) "
+        "select :tenant, s, cast(:xid as text)::xid8, :event_no, :cluster from unnest(cast(:shards as smallint[])) s order by s "
+        "on conflict (tenant, shard) do update set xid = excluded.xid, event_no = excluded.event_no, cluster = excluded.cluster",
+        tenant=tenant,
+        xid=str(reached.xid),
+        event_no=reached.event_no,
+        cluster=cluster_id,
+        shards=list(shards),
+    )
+
+
+async def horizon(db: Database) -> Position:
+    """Return the place below which no transaction can still add events."""
+    rows = await db.rows("select pg_snapshot_xmin(pg_current_snapshot())::text")
+    return Position(int(rows[0][0]) - 1, (1 << 63) - 1)
+
+
+async def news(db: Database, tenant: int, after: Position) -> News | None:
+    """Return the people with events after a position, up to where no transaction is still open; None when there are none.
+
+    Only whole transactions below the snapshot's oldest open one are read: a slow one that commits late is met later,
+    never passed over.
+    """
+    rows = await db.rows(
+        _NEWS,
+        shards=SHARDS,
+        tenant=tenant,
+        xid=str(after.xid),
+        event_no=after.event_no,
+    )
+    if not rows:
+        return None
+    reached = Position(int(rows[0][4]), rows[0][5])
+    return News({int(row[0]): row[1] for row in rows}, reached, min(row[2] for row in rows), sum(row[3] for row in rows))
+
+
+async def own(connection: AsyncConnection, tenant: int, shard: int) -> None:
+    """Become the one writer of a shard until the transaction ends."""
+    lock = {"space": _SHARD_LOCK, "shard": tenant * SHARDS + shard}
+    await connection.execute(text("select pg_advisory_xact_lock(:space, :shard)"), lock)
+
+
+async def facts(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> Sequence[Any]:
+    """Return what all events of these people say, one record a person."""
+    found: Sequence[Any] = await (await raw(connection)).fetch(_FACTS, tenant, list(people), history, bought)
+    return found
+
+
+async def keys(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> dict[int, tuple[bytes, list[bytes]]]:
+    """Return the primary key and the other keys of each person."""
+    primary: dict[int, bytes] = {}
+    every: dict[int, list[bytes]] = {}
+    for person, key, is_primary in await (await raw(connection)).fetch(_IDENTITIES, tenant, list(people)):
+        every.setdefault(person, []).append(key)
+        if is_primary:
+            primary[person] = key
+    return {person: (first := primary.get(person, found[0]), [k for k in found if k != first]) for person, found in every.items()}
+
+
+async def sequence(connection: AsyncConnection, count: int) -> list[int]:
+    """Draw sequence numbers."""
+    rows = await (await raw(connection)).fetch("select nextval('state_seq') from generate_series(1, $1)", count)
+    return [row[0] for row in rows]
+
+
+async def raise_sequence(db: Database) -> None:
+    """Lift the sequence above any number that a Redis filled from another copy of this database may hold."""
+    await db.rows(
+        "select setval('state_seq', greatest((select last_value from state_seq), "
+        "(extract(epoch from clock_timestamp()) * 1000000)::bigint))"
+    )
+
+
+async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, bytes]]) -> None:
+    """Store states: (person_no, primary key, shard, seq, packed state)."""
+    await (await raw(connection)).execute(_KEEP, tenant, *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def states(db: Database, tenant: int, after: int, limit: int) -> list[tuple[int, bytes, bytes, list[bytes]]]:
+    """Return (person_no, primary key, packed state, other keys) of the next people by number."""
+    rows = await db.rows(
+        "select s.person_no, s.key, s.state, array(select i.key from person_identity i where i.tenant = s.tenant "
+        "and i.person_no = s.person_no and i.key <> s.key) from person_state s "
+        "where s.tenant = :tenant and s.person_no > :after order by s.person_no limit :limit",
+        tenant=tenant,
+        after=after,
+        limit=limit,
+    )
+    return [(row[0], row[1], row[2], list(row[3])) for row in rows]
+
+
+async def people(db: Database, tenant: int, shard: int, after: int, limit: int) -> list[int]:
+    """Return the next person numbers of a shard."""
+    rows = await db.rows(
+        "select person_no from person where tenant = :tenant and person_no % :shards = :shard and person_no > :after "
+        "order by person_no limit :limit",
+        tenant=tenant,
+        shards=SHARDS,
+        shard=shard,
+        after=after,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+async def count_people(db: Database, tenant: int) -> int:
+    """Return how many people a tenant knows."""
+    return int((await db.rows("select count(*) from person where tenant = :tenant", tenant=tenant))[0][0])
+
+
+async def post(connection: AsyncConnection, tenant: int, kind: str, person_no: int, payload: dict[str, Any]) -> int:
+    """Put a change into the outbox; return its number."""
+    number = await connection.scalar(
+        text(
+            "insert into outbox (tenant, kind, person_no, payload) values (:tenant, :kind, :person, cast(:payload as jsonb)) "
+            "returning outbox_no"
+        ),
+        {"tenant": tenant, "kind": kind, "person": person_no, "payload": orjson.dumps(payload).decode()},
+    )
+    assert number is not None
+    return int(number)
+
+
+async def letters(db: Database, tenant: int, limit: int = 500) -> list[Letter]:
+    """Return the oldest open changes that concern people's state."""
+    rows = await db.rows(
+        "select outbox_no, kind, person_no from outbox where tenant = :tenant and confirmed_at is null "
+        "and kind = 'consent' and person_no is not null order by outbox_no limit :limit",
+        tenant=tenant,
+        limit=limit,
+    )
+    return [Letter(*row) for row in rows]
+
+
+async def confirm(db: Database, tenant: int, numbers: Sequence[int]) -> None:
+    """Mark changes as having reached Redis."""
+    await db.run(
+        "update outbox set confirmed_at = now() where tenant = :tenant and outbox_no = any(cast(:numbers as bigint[]))",
+        tenant=tenant,
+        numbers=list(numbers),
+    )
+
+
+async def confirmed(db: Database, tenant: int, outbox_no: int) -> bool:
+    """Tell whether a change has reached Redis."""
+    rows = await db.rows(
+        "select confirmed_at is not null from outbox where tenant = :tenant and outbox_no = :number", tenant=tenant, number=outbox_no
+    )
+    return bool(rows and rows[0][0])
+
+
+async def set_consent(connection: AsyncConnection, tenant: int, person_no: int, granted: bool) -> None:
+    """Store what a person said."""
+    await connection.execute(
+        text("update person set consent = :consent, consent_at = now() where tenant = :tenant and person_no = :person"),
+        {"consent": int(granted), "tenant": tenant, "person": person_no},
+    )
