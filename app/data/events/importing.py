@@ -1,12 +1,12 @@
 """`morsel import events`: files of events, streamed in chunks, each row landing at most once however often it is sent."""
 
-import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.telemetry import EVENTS_ACCEPTED
 from app.data import files, runs
+from app.data.chunks import ahead
 from app.data.events import store
 from app.data.events.domain import Event
 from app.data.events.mapping import Mapping
@@ -94,10 +95,11 @@ async def import_events(
             for path in paths:
                 with _opened(path, mapping, format) as opened:
                     reader = _Reader(opened, mapping, window, source_no, strict=_kind(path, format) != "jsonl")
-                    async for chunk in _ahead(reader, chunk_rows):
-                        await job.land(path.name, chunk)
-                        if progress:
-                            progress(Progress(report.read, bytes_before + chunk.position, bytes_all))
+                    async with aclosing(ahead(partial(reader.chunk, chunk_rows))) as chunks:
+                        async for chunk in chunks:
+                            await job.land(path.name, chunk)
+                            if progress:
+                                progress(Progress(report.read, bytes_before + chunk.position, bytes_all))
                 bytes_before += _size(path)
     except FileFault as fault:
         report.fault = str(fault)
@@ -182,18 +184,6 @@ class _Reader:
         if fault := self._window.fault(event.occurred_at, now):
             raise RowRefused(fault)
         return event, canonical
-
-
-async def _ahead(reader: _Reader, rows: int) -> AsyncIterator[_Chunk]:
-    """Give chunk after chunk, reading the next one while the caller stores the last."""
-    coming = asyncio.create_task(asyncio.to_thread(reader.chunk, rows))
-    try:
-        while (chunk := await coming) is not None:
-            coming = asyncio.create_task(asyncio.to_thread(reader.chunk, rows))
-            yield chunk
-    finally:
-        # a thread cannot be cancelled: it must be done before the file is closed
-        await asyncio.gather(coming, return_exceptions=True)
 
 
 def _opened(path: Path, mapping: Mapping, format: str | None) -> AbstractContextManager[Opened]:
