@@ -7,11 +7,12 @@ through before the counts meet; a call to Redis each would put its latency, and 
 import asyncio
 import math
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any, TypeVar
 
-from limits import RateLimitItem, parse_many
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 from slowapi import Limiter as SlowapiLimiter
 from slowapi.errors import RateLimitExceeded
@@ -20,79 +21,41 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.access.domain import Principal
+from app.access.windows import Verdict, Window, parse_limit
 from app.core import redis as core_redis
 from app.core.errors import LimitReached, problem_response
 from app.core.logging import log
 from app.core.settings import Settings
 from app.core.telemetry import ERRORS, LIMITED
 
-# Takes up to ARGV[1] of what is left of a window of ARGV[2]; ARGV[4] is what this worker knows was used, for a
-# Redis that lost its memory. Returns what was taken and what is left.
+# Takes room for up to ARGV[1] calls, the same in every window of a client or in none: two workers that each got one of
+# two windows could admit nothing. A window has four arguments: room that the worker still holds, its amount, its time to
+# live, and what this worker knows was used (for a Redis that lost its memory). Returns taken and left of each.
 _LEASE = """
-local used = math.max(tonumber(redis.call('get', KEYS[1]) or '0'), tonumber(ARGV[4]))
-local taken = math.min(tonumber(ARGV[1]), tonumber(ARGV[2]) - used)
-if taken < 0 then taken = 0 end
-redis.call('set', KEYS[1], used + taken, 'px', ARGV[3])
-return {taken, tonumber(ARGV[2]) - used - taken}
+local calls = tonumber(ARGV[1])
+local used = {}
+for i = 1, #KEYS do
+  local at = 4 * i - 2
+  used[i] = math.max(tonumber(redis.call('get', KEYS[i]) or '0'), tonumber(ARGV[at + 3]))
+  calls = math.min(calls, tonumber(ARGV[at]) + math.max(0, tonumber(ARGV[at + 1]) - used[i]))
+end
+local answer = {}
+for i = 1, #KEYS do
+  local at = 4 * i - 2
+  local taken = math.max(0, calls - tonumber(ARGV[at]))
+  redis.call('set', KEYS[i], used[i] + taken, 'px', ARGV[at + 2])
+  answer[2 * i - 1] = taken
+  answer[2 * i] = tonumber(ARGV[at + 1]) - used[i] - taken
+end
+return answer
 """
 _RETRY_AFTER_FAILURE_S = 1.0
+# A silence is believed after this many turns of the loop, however long each took.
+_TURNS = 12
+_T = TypeVar("_T")
 _MOST_ACCOUNTS = 10_000
-_MOST_CALLS = 10**9
-_LONGEST_WINDOW_S = 366 * 86_400
 # Slices below this are fetched when they are needed: fetched ahead, they would be hoarded.
 _AHEAD_FROM = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a call is within its limit; `reset_s` seconds until the window that decides ends."""
-
-    allowed: bool
-    limit: int
-    remaining: int
-    reset_s: int
-    period_s: int = 60
-
-    def headers(self) -> dict[str, str]:
-        """Return the RateLimit fields of the IETF draft, and Retry-After when the call was refused."""
-        fields = {
-            "RateLimit-Policy": f'"client";q={self.limit};w={self.period_s}',
-            "RateLimit": f'"client";r={self.remaining};t={self.reset_s}',
-        }
-        return fields if self.allowed else {**fields, "Retry-After": str(max(1, self.reset_s))}
-
-
-@lru_cache(maxsize=4096)
-def parse_limit(text: str) -> tuple[RateLimitItem, ...]:
-    """Read a limit such as `100/second; 6000/minute`; raises ValueError when it is not one, or allows nothing."""
-    items = tuple(parse_many(text))
-    if any(not 1 <= item.amount <= _MOST_CALLS or not 1 <= item.get_expiry() <= _LONGEST_WINDOW_S for item in items):
-        raise ValueError("a limit allows 1 to a billion calls in a second to a year")
-    return items
-
-
-@dataclass(slots=True)
-class _Window:
-    """One worker's part of one fixed window of one client."""
-
-    amount: int
-    period: int
-    number: int = -1
-    room: int = 0
-    used: int = 0
-    left: int = 0
-    seen: bool = False
-
-    def roll(self, now: float) -> None:
-        """Enter the window of the moment; what was leased and not used dies with the old one."""
-        number = int(now // self.period)
-        # a clock that is set back must not open a window again
-        if number > self.number:
-            self.number, self.room, self.used, self.left, self.seen = number, 0, 0, self.amount, False
-
-    def reset_s(self, now: float) -> int:
-        """Seconds until the window ends, rounded up."""
-        return max(1, math.ceil((self.number + 1) * self.period - now))
 
 
 @dataclass(slots=True)
@@ -100,10 +63,9 @@ class _Account:
     """The windows of one client, and the lease that is under way for them."""
 
     key: str
-    text: str
-    windows: list[_Window]
+    windows: list[Window]
     waiting: int = 0
-    lease: asyncio.Task[bool] | None = None
+    lease: asyncio.Task[None] | None = None
 
 
 class Limiter(SlowapiLimiter):
@@ -119,10 +81,10 @@ class Limiter(SlowapiLimiter):
         self._wait_s = settings.redis_timeout_ms / 1000
         self._workers = settings.workers
         self._default = parse_limit(settings.default_rate_limit)
-        self._accounts: dict[tuple[int, int], _Account] = {}
+        self._accounts: dict[tuple[int, int, str], _Account] = {}
         self._script = redis.register_script(_LEASE) if redis is not None else None
         self._down_until = 0.0
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
     def connect(cls, url: str, settings: Settings) -> "Limiter":
@@ -139,9 +101,11 @@ class Limiter(SlowapiLimiter):
 
     def try_admit(self, principal: Principal, cost: int = 1) -> Verdict | None:
         """Decide at once when that is possible; None means that `admit` must be awaited."""
+        return self._try(self._account(principal), cost)
+
+    def _try(self, account: _Account, cost: int) -> Verdict | None:
         now = time.time()
-        account = self._account(principal)
-        short: _Window | None = None
+        short: Window | None = None
         for window in account.windows:
             window.roll(now)
             if window.room < cost:
@@ -151,29 +115,28 @@ class Limiter(SlowapiLimiter):
                 return self._alone(account, cost, now)
             for window in account.windows:
                 if window.room < cost and window.seen and window.left + window.room < cost:
-                    return _refusal(window, now)
+                    return window.refusal(now)
             return None
         return self._take(account, cost, now)
 
     async def admit(self, principal: Principal, cost: int = 1) -> Verdict:
         """Decide, waiting for a lease for as long as the cache may take at most."""
-        verdict = self.try_admit(principal, cost)
-        if verdict is not None:
-            return verdict
         account = self._account(principal)
-        deadline = time.monotonic() + self._wait_s
+        verdict = self._try(account, cost)
         account.waiting += cost
         try:
             while verdict is None:
-                lease = account.lease
-                if lease is None or lease.done():
-                    lease = self._start(account)
-                if not await _settled(lease, deadline - time.monotonic()):
-                    self._fail("timeout")
-                verdict = self.try_admit(principal, cost)
+                # one lease serves all who wait; one of them going away must not cancel it
+                await asyncio.shield(account.lease or self._start(account))
+                verdict = self._try(account, cost)
         finally:
             account.waiting -= cost
         return verdict
+
+    async def warm(self) -> None:
+        """Connect and load the script before the first call, so that a burst at the start finds both; Redis may be away."""
+        if self._script is not None:
+            await self._answer(["m:{0}:l:warm"], [0, 0, 0, 1000, 0])
 
     async def guard(self, request: Request, principal: Principal) -> Verdict:
         """Admit a call of a route that is not serving; raises slowapi's RateLimitExceeded over the limit."""
@@ -185,9 +148,9 @@ class Limiter(SlowapiLimiter):
         return verdict
 
     def _account(self, principal: Principal) -> _Account:
-        name = (principal.tenant, principal.client_no)
+        name = (principal.tenant, principal.client_no, principal.rate_limit)
         account = self._accounts.get(name)
-        if account is None or account.text != principal.rate_limit:
+        if account is None:
             if len(self._accounts) >= _MOST_ACCOUNTS:
                 self._accounts.pop(next(iter(self._accounts)))
             try:
@@ -195,9 +158,9 @@ class Limiter(SlowapiLimiter):
             except ValueError:
                 log.error("limits.unreadable", client_id=principal.client_id, limit=principal.rate_limit)
                 items = self._default
-            windows = [_Window(item.amount, item.get_expiry()) for item in items]
+            windows = [Window(item.amount, item.get_expiry()) for item in items]
             key = f"m:{{{principal.tenant}.c{principal.client_no}}}:l"
-            account = self._accounts[name] = _Account(key, principal.rate_limit, windows)
+            account = self._accounts[name] = _Account(key, windows)
         return account
 
     def _take(self, account: _Account, cost: int, now: float) -> Verdict:
@@ -214,7 +177,7 @@ class Limiter(SlowapiLimiter):
             self._start(account)
         return Verdict(True, tightest.amount, tightest.left + tightest.room, tightest.reset_s(now), tightest.period)
 
-    def _slice(self, window: _Window) -> int:
+    def _slice(self, window: Window) -> int:
         """Size of a lease: a tenth of the limit over all workers, smaller near the end so that none hoards the rest."""
         share = self._workers * 10
         return max(1, min(window.amount // share, window.left // (self._workers * 2)))
@@ -230,7 +193,7 @@ class Limiter(SlowapiLimiter):
                 able = min(able, window.room + max(0, window.left) // self._workers)
             able = max(able, window.room)
             if able < cost:
-                return _refusal(window, now)
+                return window.refusal(now)
             if able < least:
                 least, tightest = able, window
         for window in account.windows:
@@ -238,39 +201,60 @@ class Limiter(SlowapiLimiter):
             window.used += cost
         return Verdict(True, tightest.amount, int(least) - cost, tightest.reset_s(now), tightest.period)
 
-    def _start(self, account: _Account) -> asyncio.Task[bool]:
-        task = asyncio.get_running_loop().create_task(self._lease(account))
-        account.lease = task
+    def _start(self, account: _Account) -> asyncio.Task[None]:
+        account.lease = self._keep(self._lease(account))
+        return account.lease
+
+    def _keep(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _lease(self, account: _Account) -> bool:
-        """Lease for every window that is short; tells whether Redis answered."""
-        assert self._script is not None
+    async def _lease(self, account: _Account) -> None:
+        """Lease for every window that is short, or note that Redis failed."""
         try:
+            now = time.time()
+            args: list[int] = [max(account.waiting, min(self._slice(window) for window in account.windows))]
             for window in account.windows:
-                window.roll(time.time())
-                want = max(self._slice(window), account.waiting) - window.room
-                if want <= 0 or (window.seen and window.left <= 0):
-                    continue
-                number = window.number
-                taken, left = await self._script(
-                    keys=[f"{account.key}:{window.period}:{number}"],
-                    args=[want, window.amount, (window.period + 10) * 1000, window.used + window.room],
-                )
-                window.roll(time.time())
-                if window.number == number:
-                    window.room += int(taken)
-                    window.left = int(left)
+                window.roll(now)
+                args += [window.room, window.amount, (window.period + 10) * 1000, window.used + window.room]
+            numbers = [window.number for window in account.windows]
+            keys = [f"{account.key}:{window.period}:{window.number}" for window in account.windows]
+            answer = await self._answer(keys, args)
+            if answer is None:
+                return
+            now = time.time()
+            for place, window in enumerate(account.windows):
+                window.roll(now)
+                if window.number == numbers[place]:
+                    window.room += answer[2 * place]
+                    window.left = answer[2 * place + 1]
                     window.seen = True
-        except (RedisError, OSError, TimeoutError) as error:
-            self._fail(type(error).__name__)
-            return False
         finally:
             account.lease = None
+
+    async def _answer(self, keys: list[str], args: list[int]) -> list[int] | None:
+        """Run the script; None when Redis fails or is silent for the longest wait.
+
+        The wait is counted in turns of the loop as well as in time: a loop that was busy has not read what lies in the socket.
+        """
+        assert self._script is not None
+        call = self._keep(_call(self._script, keys, args))
+        for _ in range(_TURNS):
+            done, _ = await asyncio.wait({call}, timeout=self._wait_s / _TURNS)
+            if done:
+                break
+        if not call.done():
+            call.cancel()
+            self._fail("timeout")
+            return None
+        answer = call.result()
+        if isinstance(answer, str):
+            self._fail(answer)
+            return None
         self._down_until = 0.0
-        return True
+        return answer
 
     def _fail(self, kind: str) -> None:
         if not self._down_until:
@@ -288,18 +272,13 @@ class Limiter(SlowapiLimiter):
         return True
 
 
-async def _settled(task: asyncio.Task[bool], timeout: float) -> bool:
-    """Wait for a lease without cancelling it; a timer that fired late because the loop was busy gets a second look."""
-    await asyncio.wait({task}, timeout=max(0.0, timeout))
-    for _ in range(8):
-        if task.done():
-            return True
-        await asyncio.sleep(0)
-    return task.done()
-
-
-def _refusal(window: _Window, now: float) -> Verdict:
-    return Verdict(False, window.amount, 0, window.reset_s(now), window.period)
+async def _call(script: AsyncScript, keys: list[str], args: list[int]) -> list[int] | str:
+    """Return what the script returns, or the name of the error, which nobody may be there to take."""
+    try:
+        answer: list[int] = await script(keys=keys, args=args)
+    except (RedisError, OSError, TimeoutError) as error:
+        return type(error).__name__
+    return answer
 
 
 async def on_limit_exceeded(request: Request, error: Exception) -> Response:

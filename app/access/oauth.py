@@ -14,8 +14,8 @@ from app.access.directory import ClientRecord
 from app.access.domain import Scope, held
 from app.access.gate import Access, reachable
 from app.access.keys import same_secret
-from app.access.limits import parse_limit
 from app.access.schemas import Done, JsonWebKey, JsonWebKeySet, ServerMetadata, Token
+from app.access.windows import parse_limit
 from app.core.errors import Problem, TooLarge, ascii_json
 
 router = APIRouter(tags=["oauth"])

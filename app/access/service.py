@@ -9,10 +9,20 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.access import store, tokens
-from app.access.domain import PUBLIC_KINDS, KeyKind, RuleBroken, client_scopes, default_on_limit, key_scopes, origin, parse_scopes
+from app.access.domain import (
+    PUBLIC_KINDS,
+    ClientKind,
+    KeyKind,
+    RuleBroken,
+    client_scopes,
+    default_on_limit,
+    key_scopes,
+    origin,
+    parse_scopes,
+)
 from app.access.keys import digest, hint, new_api_key, new_client_id, new_client_secret
-from app.access.limits import parse_limit
 from app.access.schemas import ClientView, CreatedClient, CreatedKey, KeyView, NewClient, NewKey
+from app.access.windows import parse_limit
 from app.core.db import Database
 from app.core.errors import Invalid
 from app.core.logging import log
@@ -141,7 +151,7 @@ def client_view(row: Row[Any], settings: Settings) -> ClientView:
         kind=row.kind,
         scopes=row.scopes,
         rate_limit=row.rate_limit or settings.default_rate_limit,
-        on_limit=row.on_limit or default_on_limit(row.kind),
+        on_limit=row.on_limit or default_on_limit(ClientKind(row.kind)),
         placements=row.placements,
         origins=row.origins,
         created_at=row.created_at,
