@@ -1,7 +1,7 @@
 """What a template is, and when an item card can be rendered once for all people."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from liquid.template import BoundTemplate
@@ -32,7 +32,7 @@ class Card:
         return "".join(pieces)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Compiled:
     """A frame and an item card of one format, ready to render."""
 
@@ -41,7 +41,6 @@ class Compiled:
     html: bool
     # a card that computes with what differs from serve to serve, or names the person, is rendered each time
     slow: bool
-    cards: dict[tuple[int, str, str], Card] = field(default_factory=dict)
 
     def card_with_holes(self, item: dict[str, Any], locale: str) -> Card:
         """Render the card of one item once; the holes keep their place."""

@@ -1,0 +1,143 @@
+"""Writes an outcome as bytes: JSON from prepared pieces, HTML and text through the placement's template."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from app.content.escaping import ascii_html, neutral_html, neutral_text
+from app.content.liquid import BadTemplate
+from app.content.templates.domain import Compiled, Template
+from app.core.errors import ascii_json
+from app.core.ids import short
+from app.core.logging import log
+from app.serving import items
+from app.serving.domain import Outcome
+from app.serving.links import Served
+from app.serving.request import Request
+from app.serving.snapshot.snapshot import Placed, Snapshot
+
+MEDIA = {"json": b"application/json; charset=utf-8", "html": b"text/html; charset=utf-8", "text": b"text/plain; charset=utf-8"}
+
+
+@dataclass(slots=True)
+class Answer:
+    """An outcome with the address of its links; `link` is empty when none could be signed."""
+
+    request: Request
+    placed: Placed
+    snapshot: Snapshot
+    outcome: Outcome
+    link: str
+    explain: dict[str, Any] | None = None
+
+
+def served(request: Request, placed: Placed, snapshot: Snapshot, outcome: Outcome, at: int) -> Served:
+    """Return what the links of this answer carry."""
+    numbers = tuple(int(snapshot.catalogue.item_no[pick.index]) for pick in outcome.picks)
+    locale = request.locale if len(request.locale) < 60 else ""
+    return Served(request.tenant, at, placed.number, outcome.recommendation_id, outcome.person_no, locale, numbers)
+
+
+def body(given: Answer) -> bytes:
+    """Return the body in the format asked for."""
+    if given.request.format == "json":
+        return json_body(given)
+    return rendered_body(given, html=given.request.format == "html")
+
+
+def json_body(given: Answer) -> bytes:
+    """Return flat ASCII JSON."""
+    request, outcome, snapshot = given.request, given.outcome, given.snapshot
+    parts: list[bytes] = []
+    for place, pick in enumerate(outcome.picks, 1):
+        item = items.show(snapshot.catalogue, pick.index, request.locale)
+        front = items.json_escaped(item) if request.escape else item.json
+        url = f"{given.link}/{place}".encode() if given.link and item.target else b""
+        parts.append(front + url + items.json_tail(place, pick.score, pick.reason))
+    head = {
+        "recommendation_id": short(outcome.recommendation_id),
+        "placement": _safe(request.placement, request.escape),
+        "user_id": _safe(request.user, request.escape),
+        "source": outcome.rung,
+        "fallback": outcome.fallback,
+        "fallback_reason": outcome.reason,
+        "model": outcome.recommender,
+        "model_version": outcome.version,
+        "arm": "",
+        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "item_count": len(parts),
+        "has_items": bool(parts),
+        "warnings": [_safe(warning, request.escape) for warning in request.warnings],
+    }
+    if given.explain is not None:
+        head["explain"] = given.explain
+    return ascii_json(head)[:-1] + b',"items":[' + b",".join(parts) + b"]}"
+
+
+def _safe(text: str, escape: bool) -> str:
+    clean = text.encode("utf-8", "replace").decode()
+    return neutral_html(clean) if escape else neutral_text(clean)
+
+
+def rendered_body(given: Answer, *, html: bool) -> bytes:
+    """Return HTML as ASCII with entities, or UTF-8 text; the placement's fixed content when there is nothing else."""
+    placement = given.placed.placement
+    if not given.outcome.picks:
+        if given.request.blank:
+            return b""
+        text = placement.fixed.html if html else placement.fixed.text
+    else:
+        text = _through_template(given, html=html)
+    if html:
+        return ascii_html(text)
+    return _no_json(text).encode("utf-8", "replace")
+
+
+def _through_template(given: Answer, *, html: bool) -> str:
+    templates = given.snapshot.config.templates
+    for name in dict.fromkeys((given.placed.placement.template, "grid")):
+        template = templates.get(name)
+        if template is None:
+            continue
+        try:
+            return _rendered(given, template, template.html if html else template.text)
+        except BadTemplate as error:
+            log.error("template.fault", template=name, error=str(error)[:200])
+    return given.placed.placement.fixed.html if html else given.placed.placement.fixed.text
+
+
+def _rendered(given: Answer, template: Template, part: Compiled) -> str:
+    catalogue, locale = given.snapshot.catalogue, given.request.locale
+    cards: list[str] = []
+    values: list[dict[str, Any]] = []
+    for place, pick in enumerate(given.outcome.picks, 1):
+        item = items.show(catalogue, pick.index, locale)
+        holes = {
+            "url": f"{given.link}/{place}" if given.link and item.target else "",
+            "position": str(place),
+            "score": f"{pick.score:.6g}",
+            "reason": pick.reason,
+        }
+        shown = item.html_values() if part.html else item.text_values()
+        values.append({**shown, **holes})
+        if part.slow:
+            cards.append(part.whole_card(values[-1], locale))
+            continue
+        key = (template.name, template.version, part.html)
+        card = item.cards.get(key)
+        if card is None:
+            card = item.cards[key] = part.card_with_holes(shown, locale)
+        cards.append(card.filled(holes))
+    context = {"items": values, "item_count": len(values), "placement": given.placed.name, "locale": locale}
+    return part.page(cards, context)
+
+
+def _no_json(text: str) -> str:
+    """An e-mail platform parses a body that happens to be JSON; a trailing line keeps text what it is."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return f"{text} ."

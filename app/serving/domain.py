@@ -1,0 +1,64 @@
+"""The words of an answer: rungs, reasons, and the answer itself before it is written out."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# Order is the wire number in pins and serve records: append only.
+RUNGS = ("live", "cached", "stale", "segment", "popular", "fixed")
+REASONS = (
+    "",
+    "no_user",
+    "unknown_user",
+    "no_consent",
+    "low_confidence",
+    "too_few_items",
+    "deadline",
+    "model_missing",
+    "model_error",
+    "cache_down",
+    "database_down",
+    "rate_limited",
+    "overload",
+    "unknown_placement",
+)
+ITEM_REASONS = (
+    "for_you",
+    "bought_before",
+    "goes_with",
+    "popular",
+    "popular_in_category",
+    "popular_in_country",
+    "fixed",
+)
+# What these rungs give comes from the person's own history, so it needs their consent.
+OWN_RUNGS = frozenset({"live", "cached", "stale", "segment"})
+
+
+@dataclass(slots=True)
+class Pick:
+    """One chosen item: its index in the catalogue, its score, and why it is here."""
+
+    index: int
+    score: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the ladder decided; `trail` tells each rung tried and what came of it, for `explain`."""
+
+    rung: str
+    reason: str
+    picks: list[Pick]
+    model_no: int = 0
+    recommender: str = ""
+    version: str = ""
+    recommendation_id: bytes = b""
+    person_no: int = 0
+    trail: list[dict[str, Any]] = field(default_factory=list)
+    pinned: bool = False
+
+    @property
+    def fallback(self) -> bool:
+        """Tell whether a lower rung than a current list answered."""
+        return self.rung not in ("live", "cached")

@@ -1,0 +1,172 @@
+"""The door of the two routes a send depends on: plain ASGI, so that a request pays only for what it uses."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.access.domain import Scope as AccessScope
+from app.access.gate import Access
+from app.core.errors import BadRequest, Forbidden, LimitReached, Problem, TooLarge, Unavailable
+from app.core.logging import log
+from app.serving.pipeline import Pipeline
+from app.serving.request import parse
+from app.serving.snapshot.holder import Holder
+
+RECOMMENDATIONS = "/v1/recommendations"
+SNIPPETS = "/v1/snippets/"
+_METHODS = {RECOMMENDATIONS: ("GET", "HEAD", "POST"), SNIPPETS: ("GET", "HEAD")}
+MAX_BODY = 65_536
+Response = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class Door:
+    """Answers the two serving routes; `respond` serves both the ASGI path and the documented FastAPI routes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not (scope["path"] == RECOMMENDATIONS or scope["path"].startswith(SNIPPETS)):
+            await self._app(scope, receive, send)
+            return
+        methods = _METHODS[RECOMMENDATIONS if scope["path"] == RECOMMENDATIONS else SNIPPETS]
+        if scope["method"] not in methods or not hasattr(scope["app"].state, "server"):
+            await self._app(scope, receive, send)  # OPTIONS and wrong methods: the framework knows what to say
+            return
+        status, headers, body = await respond(scope["app"].state.server, scope, receive)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+class Server:
+    """What the door needs of the running server."""
+
+    def __init__(self, access: Access, holder: Holder, pipeline: Pipeline) -> None:
+        self.access = access
+        self.holder = holder
+        self.pipeline = pipeline
+
+
+async def respond(server: Server, scope: Scope, receive: Receive) -> Response:
+    """Answer one request; an error becomes problem+json."""
+    started = time.perf_counter()
+    try:
+        return await _answered(server, scope, receive, started)
+    except Problem as problem:
+        return problem_reply(problem)
+    except Exception as error:
+        log.error("serving.fault", error=type(error).__name__, exc_info=error)
+        return problem_reply(Problem("Something went wrong on our side.", code="internal", status=500))
+
+
+async def _answered(server: Server, scope: Scope, receive: Receive, started: float) -> Response:
+    given = _query(scope)
+    principal = server.access.authenticator.authenticate(scope["headers"], given.get("key"))
+    if not principal.may(AccessScope.RECOMMEND):
+        raise Forbidden("This call needs the scope recommend.")
+    authenticated = time.perf_counter()
+    if scope["method"] == "POST":
+        given = {**given, **await _body(scope, receive, given)}
+    path = scope["path"]
+    if path == RECOMMENDATIONS:
+        placement, default = given.get("placement", "").strip(), "json"
+    else:
+        placement, default = unquote(path[len(SNIPPETS) :]), "html"
+    request = parse(principal, given, placement, default)
+    request.head = scope["method"] == "HEAD"
+    if not principal.may_show(placement):
+        raise Forbidden("This credential is bound to other placements.")
+    if request.explain and not principal.may(AccessScope.ADMIN_READ, reading=True):
+        raise Forbidden("explain=1 needs the scope admin:read.")
+    verdict = server.access.limiter.try_admit(principal) or await server.access.limiter.admit(principal)
+    if not verdict.allowed and principal.on_limit == "reject":
+        raise LimitReached("The client is over its limit; come back when the window is over.", headers=verdict.headers())
+    limited = time.perf_counter()
+    snapshot = server.holder.current.get(principal.tenant)
+    if snapshot is None:
+        raise Unavailable("Nothing has been loaded for this tenant yet; try again in a second.", headers={"Retry-After": "1"})
+    try:
+        reply = await server.pipeline.answer(principal, request, snapshot, verdict)
+    except Problem:
+        raise
+    except Exception as error:
+        # whatever is wrong with the person's own answer, popular items can still be shown
+        log.error("serving.fault", error=type(error).__name__, exc_info=error)
+        reply = server.pipeline.plain(request, snapshot)
+    stages = [("auth", 1000 * (authenticated - started)), ("limit", 1000 * (limited - authenticated)), *reply.stages]
+    headers = [
+        (b"content-type", reply.media),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"cache-control", b"private, max-age=0"),
+        (b"server-timing", ", ".join(f"{name};dur={ms:.2f}" for name, ms in stages).encode()),
+        (b"x-morsel-source", reply.outcome.rung.encode()),
+    ]
+    return 200, headers, reply.body
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=None)
+    return _joined(pairs)
+
+
+def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        given[name] = f"{given[name]},{value}" if name in given and name in ("item_id", "exclude") else value
+    return given
+
+
+async def _body(scope: Scope, receive: Receive, query: Mapping[str, str]) -> dict[str, str]:
+    """Read a JSON object or a form; one that cannot be read counts as empty unless strict."""
+    raw = await _read(receive)
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").split(b";")[0].strip().lower()
+    if not raw.strip():
+        return {}
+    if kind == b"application/x-www-form-urlencoded":
+        return _joined(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        document = orjson.loads(raw)
+        if not isinstance(document, dict):
+            raise ValueError("not an object")
+    except ValueError:
+        if query.get("strict", "").lower() in ("1", "true", "yes"):
+            raise BadRequest("The body must be a JSON object or a form.") from None
+        return {}
+    return {name: _spelled(value) for name, value in document.items()}
+
+
+def _spelled(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list):
+        return ",".join(_spelled(one) for one in value)
+    return value if isinstance(value, str) else str(value)
+
+
+async def _read(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            raise TooLarge(f"The body is larger than {MAX_BODY} bytes.")
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def problem_reply(problem: Problem) -> Response:
+    """Write a problem as a plain response."""
+    body = problem.body()
+    headers = [(name.lower().encode(), str(value).encode()) for name, value in problem.headers.items()]
+    headers += [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    return problem.status, headers, body

@@ -1,0 +1,233 @@
+"""The ladder: live model, last good list, segment, popular, fixed. The first rung that can answer before the deadline does."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.core.settings import Settings
+from app.data.people.online import State
+from app.decisions.placements.domain import Filter, Placement
+from app.serving import candidates as lists
+from app.serving.candidates import Candidates
+from app.serving.domain import Outcome, Pick
+from app.serving.lookup import Lookup
+from app.serving.person import history_of, history_of_anchor, known_rows
+from app.serving.scoring import ModelFault, Overloaded, Scorer
+from app.serving.snapshot.catalogue import Ints
+from app.serving.snapshot.snapshot import LiveModel, Snapshot
+
+CONFIDENT_ROWS = 5
+_MARGIN_S = 0.01
+NONE = np.zeros(0, np.int64)
+
+
+@dataclass(slots=True)
+class Ask:
+    """What the ladder is asked: who, where, what may be shown, and until when (loop time).
+
+    `banned` group indexes that must not be shown, `anchor` group numbers of the page or cart, `reason` why the person's own
+    rungs are closed (empty when they are open), `cached` the list Redis held, `key` where it lies.
+    """
+
+    snapshot: Snapshot
+    placement: Placement
+    wanted: Filter
+    limit: int
+    until: float
+    state: State | None
+    reason: str
+    anchor: Ints = field(default_factory=lambda: NONE)
+    banned: Ints = field(default_factory=lambda: NONE)
+    key: str = ""
+    cached: Candidates | None = None
+    trail: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def anchored(self) -> bool:
+        """Tell whether the items of the page alone decide, so that no person is needed."""
+        return self.placement.anchor == "item" and len(self.anchor) > 0
+
+    def told(self, rung: str, result: str) -> None:
+        """Note what came of a rung, for `explain`."""
+        self.trail.append({"rung": rung, "result": result})
+
+
+class Ladder:
+    """Walks the rungs for one request at a time; holds what the rungs need."""
+
+    def __init__(self, scorer: Scorer, lookup: Lookup, settings: Settings) -> None:
+        self._scorer = scorer
+        self._lookup = lookup
+        self._settings = settings
+        self._behind: set[asyncio.Task[None]] = set()
+
+    async def climb(self, ask: Ask) -> Outcome:
+        """Return the outcome of the first rung that gives items, filled up from the rungs below."""
+        outcome = await self._scored(ask)
+        if outcome is not None and len(outcome.picks) >= ask.limit:
+            outcome.trail = ask.trail
+            return outcome
+        filled = fill(ask, outcome.picks if outcome else [])
+        if outcome is None or not outcome.picks:
+            reason = "too_few_items" if outcome is not None else ask.reason
+            rung = filled[1] if filled[0] else "fixed"
+            return Outcome(rung, reason, filled[0], trail=ask.trail)
+        outcome.picks, outcome.trail = filled[0], ask.trail
+        outcome.reason = outcome.reason or "too_few_items"
+        return outcome
+
+    async def _scored(self, ask: Ask) -> Outcome | None:
+        """Return what the model's rungs give, or None with the reason left in `ask`."""
+        if (ask.reason and not ask.anchored) or ask.reason in ("rate_limited", "overload") or not ask.placement.recommender:
+            ask.told("live", ask.reason or "the placement names no recommender")
+            return None
+        model = ask.snapshot.models.get(ask.placement.recommender)
+        if model is None:
+            ask.reason = "model_missing"
+            return self._from_list(ask, None, "stale")
+        if not confident(ask, model):
+            ask.reason = "low_confidence"
+            ask.told("live", "too little is known")
+            return None
+        ask.reason = ""
+        if is_current(ask, model) and (outcome := self._from_list(ask, model, "cached")) and len(outcome.picks) >= ask.limit:
+            return outcome
+        return await self._live(ask, model)
+
+    async def _live(self, ask: Ask, model: LiveModel) -> Outcome | None:
+        try:
+            scored = await self._score(ask, model, ask.until - _MARGIN_S)
+        except TimeoutError:
+            ask.reason = "deadline"
+            self._later(ask, model)
+        except Overloaded:
+            ask.reason = "overload"
+        except ModelFault:
+            ask.reason = "model_error"
+        else:
+            picks = choose(ask, scored.groups, scored.scores, "goes_with" if ask.anchored else "for_you")
+            ask.told("live", f"{len(picks)} items")
+            return Outcome("live", "", picks, model.model_no, model.loaded.recommender, model.loaded.version)
+        ask.told("live", ask.reason)
+        return self._from_list(ask, model, "stale")
+
+    async def _score(self, ask: Ask, model: LiveModel, until: float) -> Candidates:
+        """Score with the mask and the exclusions in the graph, and leave the list in Redis behind the answer."""
+        catalogue = ask.snapshot.catalogue
+        history = history_of_anchor(ask.anchor, model) if ask.anchored or ask.state is None else history_of(ask.state, model)
+        exclude = known_rows(model, ask.anchor)
+        if ask.wanted.exclude_bought and ask.state is not None:
+            exclude = np.concatenate([exclude, known_rows(model, ask.state.bought)])
+        k = max(self._settings.candidates, ask.limit) + len(ask.banned)
+        groups, scores = await self._scorer.top(model, catalogue, history, exclude, ask.wanted, k, until)
+        seq = 0 if ask.anchored or ask.state is None else ask.state.seq
+        made = Candidates(model.model_no, seq, catalogue.group_no[groups].astype(np.uint32), scores)
+        if ask.key:
+            self._lookup.write("SET", ask.key, lists.pack(made), "EX", self._settings.candidates_ttl_s)
+        return made
+
+    def _later(self, ask: Ask, model: LiveModel) -> None:
+        """Score behind the answer, so that the next one finds a list."""
+        if not ask.key or len(self._behind) >= 32:
+            return
+        task = asyncio.get_running_loop().create_task(self._quietly(ask, model))
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
+    async def _quietly(self, ask: Ask, model: LiveModel) -> None:
+        try:
+            await self._score(ask, model, asyncio.get_running_loop().time() + 5)
+        except (TimeoutError, Overloaded, ModelFault):
+            ask.told("behind", "not scored")
+
+    def _from_list(self, ask: Ask, model: LiveModel | None, rung: str) -> Outcome | None:
+        if ask.cached is None:
+            return None
+        picks = choose(ask, ask.cached.groups, ask.cached.scores, "goes_with" if ask.anchored else "for_you")
+        ask.told(rung, f"{len(picks)} items")
+        version = model.loaded.version if model is not None and ask.cached.model_no == model.model_no else ""
+        reason = "" if rung == "cached" else ask.reason
+        return Outcome(rung, reason, picks, ask.cached.model_no, ask.placement.recommender, version) if picks else None
+
+
+def is_current(ask: Ask, model: LiveModel) -> bool:
+    """Tell whether the cached list comes from the live model and the person's present history."""
+    seq = 0 if ask.anchored or ask.state is None else ask.state.seq
+    return ask.cached is not None and ask.cached.model_no == model.model_no and ask.cached.seq == seq
+
+
+def confident(ask: Ask, model: LiveModel) -> bool:
+    """Tell whether the model knows enough rows of the history for this placement."""
+    groups = ask.anchor if ask.anchored or ask.state is None else ask.state.groups
+    known = len(known_rows(model, groups)) if len(groups) else 0
+    return known > 0 and min(1.0, known / CONFIDENT_ROWS) >= ask.placement.least_confidence
+
+
+def choose(ask: Ask, group_nos: Any, scores: Any, reason: str, skip: Ints = NONE) -> list[Pick]:
+    """Return the first items of a scored list that may be shown now, at most one a group."""
+    catalogue = ask.snapshot.catalogue
+    groups = catalogue.group_index(group_nos)
+    items, passing = catalogue.passing(ask.wanted)
+    good = passing[groups] & ~np.isin(groups, np.concatenate([ask.banned, skip]))
+    bought = catalogue.group_index(ask.state.bought) if ask.state is not None else NONE
+    if ask.wanted.exclude_bought:
+        good &= ~np.isin(groups, bought)
+    places = np.flatnonzero(good)[: ask.limit - len(skip)]
+    picks = []
+    for place in places:
+        group = int(groups[place])
+        why = "bought_before" if reason == "for_you" and group in bought else reason
+        picks.append(Pick(catalogue.item_for(group, items), float(scores[place]), why))
+    return picks
+
+
+def fill(ask: Ask, picks: list[Pick]) -> tuple[list[Pick], str]:
+    """Fill up from segment, popular and fixed; return the picks and the name of the rung that gave the first new one."""
+    catalogue = ask.snapshot.catalogue
+    rung = ""
+    for segment, name, why in segments(ask):
+        if len(picks) >= ask.limit:
+            break
+        taken = np.array([catalogue.group[pick.index] for pick in picks], np.int64)
+        listed = ask.snapshot.popular(segment, ask.wanted)
+        listed = listed[: 4 * ask.limit + len(taken) + len(ask.banned) + (len(ask.state.bought) if ask.state is not None else 0)]
+        scores = 1.0 / (1 + np.arange(len(listed)))
+        more = choose(ask, catalogue.group_no[listed], scores, why, taken)
+        ask.told(name, f"{len(more)} items from {segment or 'all'}")
+        rung = rung or (name if more else "")
+        picks = picks + more
+    if not picks:
+        picks = fixed(ask)
+        rung = "fixed"
+    return picks, rung
+
+
+def segments(ask: Ask) -> list[tuple[str, str, str]]:
+    """Return the popular lists to try: the category used most, else the country, then all."""
+    catalogue = ask.snapshot.catalogue
+    found: list[tuple[str, str, str]] = []
+    groups, weight = (ask.anchor, np.ones(len(ask.anchor)))
+    if not len(groups) and ask.state is not None and ask.reason != "rate_limited":
+        groups, weight = ask.state.groups.astype(np.int64), ask.state.kinds.astype(np.float64)
+    index = catalogue.group_index(groups)
+    if (index >= 0).any() and ask.placement.recommender:
+        codes = np.array([catalogue.code["category"][catalogue.items_of(group)[0]] for group in index[index >= 0]])
+        word = catalogue.words["category"][int(np.bincount(codes, weight[index >= 0]).argmax())]
+        if f"category:{word}" in ask.snapshot.config.popular:
+            found.append((f"category:{word}", "segment", "popular_in_category"))
+    if not found and ask.state is not None and ask.placement.recommender:
+        country = f"country:{ask.state.country}"
+        if ask.state.country and country in ask.snapshot.config.popular:
+            found.append((country, "segment", "popular_in_country"))
+    return [*found, ("", "popular", "popular")]
+
+
+def fixed(ask: Ask) -> list[Pick]:
+    """Return the placement's fixed items that can be shown."""
+    catalogue = ask.snapshot.catalogue
+    indexes = [catalogue.index_of[item] for item in ask.placement.fixed.items if item in catalogue.index_of]
+    banned = set(ask.banned.tolist())
+    shown = [index for index in indexes if catalogue.available[index] and int(catalogue.group[index]) not in banned]
+    return [Pick(index, 0.0, "fixed") for index in shown[: ask.limit]]

@@ -1,0 +1,91 @@
+"""`/v1/rank`: a caller's own items in the order that suits a person; items of one group share a score."""
+
+import asyncio
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.access.domain import Principal
+from app.core import ids
+from app.core.settings import Settings
+from app.ml.contract import History
+from app.serving.person import People, history_of
+from app.serving.request import Request, parse
+from app.serving.schemas import Ranked, RankedItem, RankRequest
+from app.serving.scoring import MODEL_FAULTS, Scorer
+from app.serving.snapshot.catalogue import Ints
+from app.serving.snapshot.snapshot import LiveModel, Snapshot
+
+
+class Ranker:
+    """Ranks for one person at a time."""
+
+    def __init__(self, people: People, scorer: Scorer, settings: Settings) -> None:
+        self._people = people
+        self._scorer = scorer
+        self._settings = settings
+
+    async def rank(self, principal: Principal, asked: RankRequest, snapshot: Snapshot) -> Ranked:
+        """Return every item asked for, best first; by popularity when the person or the model cannot decide."""
+        named = {"user_id": asked.user_id, "anonymous_id": asked.anonymous_id, "email_sha256": asked.email_sha256}
+        request = parse(principal, named, "", "json")
+        catalogue = snapshot.catalogue
+        index = np.array([catalogue.index_of.get(item, -1) for item in asked.items], np.int64)
+        groups = np.where(index >= 0, np.append(catalogue.group, -1)[index], -1)
+        scores, source, reason = await self._scores(request, asked.recommender, groups, snapshot)
+        if scores is None:
+            scores, source = popularity(snapshot, groups), "popular"
+        order = np.argsort(-scores, kind="stable")
+        items = [
+            RankedItem(item_id=asked.items[place], position=at, score=round(float(scores[place]), 6) if np.isfinite(scores[place]) else 0.0)
+            for at, place in enumerate(order, 1)
+        ]
+        model = snapshot.models.get(asked.recommender) if source == "live" else None
+        return Ranked(
+            recommendation_id=ids.short(ids.recommendation_id()),
+            user_id=request.user,
+            source=source,
+            fallback=source != "live",
+            fallback_reason=reason,
+            model=asked.recommender if model else "",
+            model_version=model.loaded.version if model else "",
+            item_count=len(items),
+            warnings=request.warnings,
+            items=items,
+        )
+
+    async def _scores(
+        self, request: Request, recommender: str, groups: Ints, snapshot: Snapshot
+    ) -> tuple[NDArray[np.float64] | None, str, str]:
+        found = await self._people.find(request.tenant, request.key, [])
+        if found.state is None:
+            return None, "", found.reason
+        model = snapshot.models.get(recommender)
+        if model is None:
+            return None, "", "model_missing"
+        history = history_of(found.state, model)
+        if not len(history.row):
+            return None, "", "low_confidence"
+        known = groups >= 0
+        rows = np.full(len(groups), -1, np.int64)
+        rows[known] = model.loaded.row_of(snapshot.catalogue.group_no[groups[known]])
+        try:
+            async with asyncio.timeout(self._settings.deadline_ms / 1000):
+                scored = await self._scorer.off_loop(_rank, model, history, rows)
+        except TimeoutError:
+            return None, "", "deadline"
+        except MODEL_FAULTS:
+            return None, "", "model_error"
+        return scored, "live", ""
+
+
+def _rank(model: LiveModel, history: History, rows: Ints) -> NDArray[np.float64]:
+    batch = model.loaded.assemble([history])
+    return np.asarray(model.loaded.score_rank(batch, rows[None, :])[0], np.float64)
+
+
+def popularity(snapshot: Snapshot, groups: Ints) -> NDArray[np.float64]:
+    """Return a score by rank in the list of popular items; -inf for groups that are not in it."""
+    listed = snapshot.catalogue.group_index(snapshot.config.popular.get("", np.zeros(0, np.int64)))
+    place = {int(group): at for at, group in enumerate(listed) if group >= 0}
+    return np.array([1.0 / (1 + place[int(group)]) if int(group) in place else -np.inf for group in groups])

@@ -1,0 +1,196 @@
+"""The catalogue in memory: arrays for filters, one arena of documents, and the shape of each item as it is shown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from app.decisions.placements.domain import Filter
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An item as it is read from the database."""
+
+    item_no: int
+    group_no: int
+    item_id: str
+    kind: str
+    category: str
+    brand: str
+    available: bool
+    price: float
+    document: bytes
+
+
+@dataclass
+class Catalogue:
+    """All items of a tenant; an item's index is its place in the order of item numbers.
+
+    `group` int64[I] is the index of an item's group in `group_no` int64[G], both ascending by number. `price` float64[I] is
+    NaN where there is none. `code[name]` int32[I] points into `words[name]` for kind, category and brand.
+    """
+
+    item_no: Ints
+    item_ids: list[str]
+    group: Ints
+    group_no: Ints
+    available: Bools
+    price: NDArray[np.float64]
+    code: dict[str, NDArray[np.int32]]
+    words: dict[str, list[str]]
+    arena: NDArray[np.uint8]
+    offsets: Ints
+    changed: dict[int, bytes] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.item_no)
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Index by item id."""
+        return {item_id: index for index, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def _by_group(self) -> tuple[Ints, Ints]:
+        order = np.argsort(self.group, kind="stable")
+        return order, np.searchsorted(self.group[order], np.arange(len(self.group_no) + 1))
+
+    @cached_property
+    def _masks(self) -> dict[str, tuple[Bools, Bools]]:
+        return {}
+
+    @cached_property
+    def shown(self) -> dict[tuple[int, str], Any]:
+        """Items prepared for showing, by index and locale; filled by `app.serving.items`."""
+        return {}
+
+    def document(self, index: int) -> dict[str, Any]:
+        """Return an item's document as it was sent."""
+        raw = self.changed.get(index)
+        if raw is None:
+            raw = self.arena[self.offsets[index] : self.offsets[index + 1]].tobytes()
+        parsed = orjson.loads(raw)
+        return parsed if isinstance(parsed, dict) else {}
+
+    def index_of_number(self, item_no: int) -> int:
+        """Return the index of an item number, or -1."""
+        place = int(np.searchsorted(self.item_no, item_no))
+        return place if place < len(self.item_no) and self.item_no[place] == item_no else -1
+
+    def group_index(self, group_nos: Any) -> Ints:
+        """Return the index of each group number, -1 where the catalogue has none."""
+        wanted = np.asarray(group_nos, np.int64)
+        if not len(self.group_no):
+            return np.full(wanted.shape, -1, np.int64)
+        place = np.minimum(np.searchsorted(self.group_no, wanted), len(self.group_no) - 1)
+        return np.where(self.group_no[place] == wanted, place, -1)
+
+    def items_of(self, group: int) -> Ints:
+        """Return the item indexes of a group, in the order of their numbers."""
+        order, bounds = self._by_group
+        return order[bounds[group] : bounds[group + 1]]
+
+    def passing(self, wanted: Filter) -> tuple[Bools, Bools]:
+        """Return which items (bool[I]) and groups (bool[G+1]) are available and pass a filter; remembered.
+
+        The last place is False, so that index -1 (no group of this catalogue) does not pass.
+        """
+        key = wanted.key()
+        found = self._masks.get(key)
+        if found is None:
+            if len(self._masks) >= 512:
+                self._masks.clear()
+            items = self._passing_items(wanted)
+            groups = np.zeros(len(self.group_no) + 1, np.bool_)
+            groups[self.group[items]] = True
+            found = self._masks[key] = (items, groups)
+        return found
+
+    def _passing_items(self, wanted: Filter) -> Bools:
+        items = self.available.copy()
+        for name, allowed in (("category", wanted.categories), ("brand", wanted.brands), ("kind", wanted.kinds)):
+            if allowed:
+                items &= self._coded(name, allowed)
+        if wanted.not_categories:
+            items &= ~self._coded("category", wanted.not_categories)
+        if wanted.price_min is not None:
+            items &= self.price >= wanted.price_min
+        if wanted.price_max is not None:
+            items &= self.price <= wanted.price_max
+        return items
+
+    def _coded(self, name: str, allowed: Iterable[str]) -> Bools:
+        # a category also names what lies below it: "Shoes" passes "Shoes > Boots"
+        prefixes = tuple(f"{word} > " for word in allowed)
+        exact = set(allowed)
+        codes = [code for code, word in enumerate(self.words[name]) if word in exact or (name == "category" and word.startswith(prefixes))]
+        return np.isin(self.code[name], codes)
+
+    def item_for(self, group: int, passing: Bools) -> int:
+        """Return the item that stands for a group: the first that passes, or -1."""
+        for index in self.items_of(group):
+            if passing[index]:
+                return int(index)
+        return -1
+
+    def word(self, name: str, index: int) -> str:
+        """Return an item's kind, category or brand."""
+        return str(self.words[name][self.code[name][index]])
+
+    def with_changes(self, rows: list[Row]) -> "Catalogue | None":
+        """Return a copy in which some items have changed; None when an item or word is new, which needs a fresh base."""
+        indexes = [self.index_of_number(row.item_no) for row in rows]
+        if any(index < 0 for index in indexes):
+            return None
+        codes = {name: {word: code for code, word in enumerate(words)} for name, words in self.words.items()}
+        fresh = Catalogue(
+            self.item_no, self.item_ids, self.group, self.group_no, self.available.copy(), self.price.copy(),
+            {name: code.copy() for name, code in self.code.items()}, self.words, self.arena, self.offsets, dict(self.changed),
+        )  # fmt: skip
+        for index, row in zip(indexes, rows, strict=True):
+            if row.group_no != self.group_no[self.group[index]]:
+                return None
+            for name in self.words:
+                code = codes[name].get(getattr(row, name))
+                if code is None:
+                    return None
+                fresh.code[name][index] = code
+            fresh.available[index] = row.available
+            fresh.price[index] = row.price
+            fresh.changed[index] = row.document
+        return fresh
+
+
+def build(rows: list[Row]) -> Catalogue:
+    """Build a catalogue from all items of a tenant."""
+    rows = sorted(rows, key=lambda row: row.item_no)
+    numbers = np.array([row.group_no for row in rows], np.int64)
+    group_no, group = np.unique(numbers, return_inverse=True)
+    words: dict[str, list[str]] = {}
+    code: dict[str, NDArray[np.int32]] = {}
+    for name in ("kind", "category", "brand"):
+        values = [getattr(row, name) for row in rows]
+        words[name] = sorted(set(values))
+        place = {word: number for number, word in enumerate(words[name])}
+        code[name] = np.array([place[value] for value in values], np.int32)
+    documents = [row.document for row in rows]
+    return Catalogue(
+        item_no=np.array([row.item_no for row in rows], np.int64),
+        item_ids=[row.item_id for row in rows],
+        group=group.astype(np.int64),
+        group_no=group_no.astype(np.int64),
+        available=np.array([row.available for row in rows], np.bool_),
+        price=np.array([row.price for row in rows], np.float64),
+        code=code,
+        words=words,
+        arena=np.frombuffer(b"".join(documents), np.uint8),
+        offsets=np.concatenate([[0], np.cumsum([len(document) for document in documents], dtype=np.int64)]).astype(np.int64),
+    )

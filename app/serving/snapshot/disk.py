@@ -1,0 +1,141 @@
+"""The last snapshot on local disk, checksummed: enough to start and answer with PostgreSQL and Redis dead.
+
+`<folder>/base-<mark>/` holds the catalogue, one `.npy` file an array; `config-<mark>.json` the rest; `current.json` names both
+with their checksums and is replaced in one step.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from app.serving.snapshot.catalogue import Catalogue
+
+_ARRAYS = ("item_no", "group", "group_no", "available", "price", "arena", "offsets")
+_CODES = ("kind", "category", "brand")
+FORMAT = 1
+
+
+class Damaged(ValueError):
+    """The snapshot on disk is missing, half written or changed."""
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[bool]:
+    """Hold the writer's lock of a folder; yields False when another process writes now."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "write.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def current(folder: Path) -> dict[str, Any]:
+    """Return what `current.json` says: format, base, config, their versions and checksums; raises Damaged."""
+    try:
+        pointer = orjson.loads((folder / "current.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise Damaged(f"no snapshot in {folder}") from error
+    if not isinstance(pointer, dict) or pointer.get("format") != FORMAT:
+        raise Damaged("the snapshot has another format")
+    return pointer
+
+
+def save(folder: Path, catalogue: Catalogue | None, config: dict[str, Any], versions: dict[str, int]) -> None:
+    """Write a snapshot beside the last one, then make it the current one; without a catalogue the last one stays."""
+    mark = secrets.token_hex(6)
+    if catalogue is None:
+        pointer = current(folder)
+        base, sums = pointer["base"], pointer["sums"]
+    else:
+        base = mark
+        sums = _save_base(folder / f"base-{mark}", catalogue)
+    raw = orjson.dumps(config)
+    path = folder / f"config-{mark}.json"
+    with path.open("wb") as out:
+        os.fchmod(out.fileno(), 0o600)
+        out.write(raw)
+        _settle(out)
+    said = {"format": FORMAT, "base": base, "config": mark, "versions": versions, "sums": sums}
+    fresh = folder / f"current.{mark}.json"
+    with fresh.open("wb") as out:
+        out.write(orjson.dumps({**said, "config_sum": hashlib.sha256(raw).hexdigest()}))
+        _settle(out)
+    fresh.replace(folder / "current.json")
+    _forget_old(folder, (base, mark))
+
+
+def _save_base(base: Path, catalogue: Catalogue) -> dict[str, str]:
+    base.mkdir(mode=0o700)
+    arrays: dict[str, Any] = {name: getattr(catalogue, name) for name in _ARRAYS}
+    arrays |= {f"code_{name}": catalogue.code[name] for name in _CODES}
+    texts = {"item_ids": catalogue.item_ids, "words": catalogue.words, "changed": _spelled(catalogue)}
+    arrays["texts"] = np.frombuffer(orjson.dumps(texts), np.uint8)
+    sums = {}
+    for name, array in arrays.items():
+        with (base / f"{name}.npy").open("wb") as out:
+            np.save(out, array)
+            _settle(out)
+        sums[name] = _sum(base / f"{name}.npy")
+    return sums
+
+
+def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
+    """Read the current snapshot; raises Damaged when a checksum does not hold."""
+    pointer = current(folder)
+    base = folder / f"base-{pointer['base']}"
+    arrays: dict[str, Any] = {}
+    try:
+        for name, expected in pointer["sums"].items():
+            path = base / f"{name}.npy"
+            if _sum(path) != expected:
+                raise Damaged(f"{path.name} of the snapshot was changed")
+            # the arena is mapped, so that all workers share its pages
+            arrays[name] = np.load(path, mmap_mode="r" if name == "arena" else None)
+        raw = (folder / f"config-{pointer['config']}.json").read_bytes()
+    except (OSError, ValueError) as error:
+        raise Damaged(str(error)) from error
+    if hashlib.sha256(raw).hexdigest() != pointer["config_sum"]:
+        raise Damaged("the configuration of the snapshot was changed")
+    texts = orjson.loads(arrays["texts"].tobytes())
+    catalogue = Catalogue(
+        **{name: arrays[name] for name in _ARRAYS},
+        item_ids=texts["item_ids"],
+        words=texts["words"],
+        code={name: arrays[f"code_{name}"] for name in _CODES},
+        changed={int(index): document.encode() for index, document in texts["changed"].items()},
+    )
+    return catalogue, orjson.loads(raw), pointer["versions"]
+
+
+def _spelled(catalogue: Catalogue) -> dict[str, str]:
+    return {str(index): document.decode() for index, document in catalogue.changed.items()}
+
+
+def _settle(out: Any) -> None:
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _forget_old(folder: Path, keep: tuple[str, str]) -> None:
+    """Remove all but the current snapshot; a worker that has the old arena mapped keeps its pages."""
+    for path in folder.iterdir():
+        old = path.name.startswith(("base-", "config-", "current.")) and not any(mark in path.name for mark in keep)
+        if old and path.name != "current.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

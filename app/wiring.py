@@ -1,0 +1,103 @@
+"""Builds the shared resources of a server process, and takes them down again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.access.directory import AccessDirectory
+from app.access.gate import Access
+from app.access.limits import Limiter
+from app.core import secret
+from app.core.db import Database
+from app.core.settings import Settings
+from app.serving import record, record_db
+from app.serving.door import Server
+from app.serving.ladder import Ladder
+from app.serving.links import Links
+from app.serving.lookup import Lookup
+from app.serving.people_db import PeopleDatabase
+from app.serving.person import People
+from app.serving.pipeline import Parts, Pipeline
+from app.serving.rank import Ranker
+from app.serving.redirect import Redirector
+from app.serving.redis_reader import RedisReader
+from app.serving.scoring import Scorer
+from app.serving.snapshot.holder import Holder
+
+
+@dataclass
+class Resources:
+    """What routes find in `app.state`."""
+
+    settings: Settings
+    db: Database
+    access: Access
+    holder: Holder
+    server: Server
+    ranker: Ranker
+    redirector: Redirector
+    reader: RedisReader
+
+
+def public_url(settings: Settings) -> str:
+    """Return the address under which links lead to this server, without a slash at the end."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+@asynccontextmanager
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open everything a server process needs; no database and no cache has to be there."""
+    db = Database(settings.database_url, settings.database_pool, connect_timeout=2.0)
+    reader = RedisReader(settings.redis_url, settings.redis_timeout_ms)
+    limiter = Limiter.connect(settings.redis_url, settings)
+    access = Access(settings, db, limiter)
+
+    def on_access(directory: AccessDirectory) -> None:
+        access.use(directory)
+
+    holder = Holder(db, settings, on_access)
+    lookup = Lookup(reader)
+    people_db = PeopleDatabase(db, settings.lookup_timeout_ms)
+    people = People(lookup, people_db, default_consent=settings.default_consent)
+    scorer = Scorer(settings.scoring_threads)
+    links = Links(access)
+    serves = record.serves(record_db.write_serves(db))
+    clicks = record.clicks(record_db.write_clicks(db, settings))
+    parts = Parts(
+        settings,
+        limiter,
+        people,
+        lookup,
+        Ladder(scorer, lookup, settings),
+        links,
+        serves,
+        secret.derive(settings, "pins"),
+        public_url(settings),
+    )
+    hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
+    reader.reconnect()
+    await holder.start()
+    background = [asyncio.create_task(work) for work in (holder.follow(), serves.run(), clicks.run())]
+    try:
+        yield Resources(
+            settings,
+            db,
+            access,
+            holder,
+            Server(access, holder, Pipeline(parts)),
+            Ranker(people, scorer, settings),
+            Redirector(links, holder, clicks, hosts),
+            reader,
+        )
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        scorer.close()
+        await limiter.close()
+        await reader.close()
+        await db.close()

@@ -1,0 +1,23 @@
+"""A stocked and running shop for serving tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.core.db import Database
+from app.core.settings import Settings
+from tests.serving.shop import Shop, running, stock
+
+
+@pytest.fixture
+async def shop(settings: Settings, db: Database) -> AsyncIterator[Shop]:
+    """A shop with four tastes, trained models and a worker that has brought every state to Redis."""
+    await stock(db, settings)
+    async with running(settings, db) as made:
+
+        async def personal() -> bool:
+            answer = (await made.get(placement="email-grid", user_id="u1", explain="1")).json()
+            return answer["source"] in ("live", "cached") and answer["explain"]["redis_trusted"]
+
+        assert await made.until(personal)
+        yield made
