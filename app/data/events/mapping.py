@@ -147,17 +147,22 @@ class Mapping(BaseModel):
         return list(dict.fromkeys([*mapped, *rules, *self.keep]))
 
 
+class BadMapping(FileFault):
+    """A mapping cannot be used; the text says what to change."""
+
+
 def load(path: Path) -> Mapping:
-    """Read a mapping; raises FileFault that says what to change."""
+    """Read a mapping; raises BadMapping."""
     try:
         return Mapping.model_validate(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
-        raise FileFault(f"{path.name}: cannot be read ({error.strerror})") from None
+        raise BadMapping(f"{path.name}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFault(f"{path.name}: not valid TOML ({error})") from None
+        raise BadMapping(f"{path.name}: not valid TOML ({error})") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise FileFault(f"{path.name}: {'.'.join(str(part) for part in first['loc']) or 'mapping'}: {first['msg']}") from None
+        place = ".".join(str(part) for part in first["loc"]) or "mapping"
+        raise BadMapping(f"{path.name}: {place}: {first['msg']}") from None
 
 
 def alternatives(names: str | list[str]) -> list[str]:
