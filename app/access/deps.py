@@ -48,7 +48,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 # What every protected route that takes a body may answer.
-PROTECTED = problems(401, 403, 413, 422, 429)
+PROTECTED = problems(400, 401, 403, 413, 422, 429)
 
 
 class _Documented(SecurityBase):

@@ -89,6 +89,16 @@ async def test_a_wrong_admin_call_is_told_so(admin: httpx.AsyncClient, method, p
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff\xfe", b"{", b'{"name": "\\ud800", "scopes": ["recommend"]}', b'{"\\ud800": 1}', b"[" * 5000, b'{"name": NaN}', b"9" * 5000],
+)
+async def test_a_body_that_is_no_proper_json_is_refused(admin: httpx.AsyncClient, body):
+    answer = await admin.post("/v1/admin/clients", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_a_call_without_a_credential_is_401_on_every_protected_route(http: httpx.AsyncClient, app: FastAPI):
     paths = [(path, method) for path, methods in app.openapi()["paths"].items() if path.startswith("/v1") for method in methods]
     assert len(paths) >= 8
@@ -109,7 +119,7 @@ def test_every_route_documents_its_refusals_as_problems(app: FastAPI):
         if not path.startswith("/v1/admin"):
             continue
         for operation in methods.values():
-            assert {"401", "403", "422", "429"} <= set(operation["responses"])
+            assert {"400", "401", "403", "422", "429"} <= set(operation["responses"])
             assert operation["security"]
             for status, answer in operation["responses"].items():
                 if status >= "400":
