@@ -115,7 +115,7 @@ def _rendered(given: Answer, template: Template, part: Compiled) -> str:
     for place, pick in enumerate(given.outcome.picks, 1):
         item = items.show(catalogue, pick.index, locale)
         holes = {
-            "url": f"{given.link}/{place}" if given.link and item.target else "",
+            "url": f"{given.link}/{place}" if given.link and item.target else "#",
             "position": str(place),
             "score": f"{pick.score:.6g}",
             "reason": pick.reason,

@@ -32,10 +32,11 @@ def _title(size: int, length: int) -> str:
 
 
 _GRID_CARD = (
-    '<table role="presentation" width="180" cellpadding="0" cellspacing="0" border="0" bgcolor="#ffffff"><tr><td width="180">'
+    '<table role="presentation" width="180" cellpadding="0" cellspacing="0" border="0" bgcolor="#ffffff" '
+    'style="width:180px;table-layout:fixed;"><tr><td width="180">'
     + _LINK
     + _picture(180, 180)
-    + '</a></td></tr><tr><td width="180" height="86" valign="top" style="padding:8px 0 16px 0;">'
+    + '</a></td></tr><tr><td width="180" height="86" valign="top" style="padding:8px 0 16px 0;word-break:break-word;">'
     + _LINK
     + _title(15, 60)
     + _PRICE
@@ -54,11 +55,12 @@ _GRID_FRAME = (
 )
 
 _HERO_CARD = (
-    '<table role="presentation" width="600" cellpadding="0" cellspacing="0" border="0" bgcolor="#ffffff"><tr>'
+    '<table role="presentation" width="600" cellpadding="0" cellspacing="0" border="0" bgcolor="#ffffff" '
+    'style="width:600px;table-layout:fixed;"><tr>'
     '<td width="280" valign="top" style="padding:10px;">'
     + _LINK
     + _picture(260, 260)
-    + '</a></td><td width="320" valign="middle" style="padding:10px 20px;">'
+    + '</a></td><td width="320" valign="middle" style="padding:10px 20px;word-break:break-word;">'
     + _LINK
     + _title(22, 120)
     + _PRICE
