@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.ml import contract
 from app.ml.contract import Floats, History, Ints
 
 NO_ORDER = -1
@@ -89,16 +88,16 @@ def _histories(data: Interactions) -> Histories:
     amount = np.bincount(entry[strongest], data.amount[strongest], minlength=size)
     times = _times(entry, data, strongest, size)
     person = key // max(1, data.rows)
-    # newest last; equal ages keep the order of rows so that a run can be repeated
-    order = np.lexsort((-age, person))
+    row = key % max(1, data.rows)
+    # newest last; of equal ages the lower row counts as newer, as in the state that serving reads
+    order = np.lexsort((-row, -age, person))
     start = np.searchsorted(person[order], np.arange(data.people + 1)).astype(np.int64)
-    row = (key % max(1, data.rows))[order]
-    return Histories(start, row, kind[order], age[order], times[order].astype(np.float32), amount[order].astype(np.float32))
+    return Histories(start, row[order], kind[order], age[order], times[order].astype(np.float32), amount[order].astype(np.float32))
 
 
 def _times(entry: Ints, data: Interactions, strongest: NDArray[np.bool_], size: int) -> NDArray[np.float64]:
     """Count distinct orders where events carry one, else events, of each entry's strongest kind."""
-    single = strongest & ((data.order == NO_ORDER) | (data.kind != contract.PURCHASE))
+    single = strongest & (data.order == NO_ORDER)
     counted = np.bincount(entry[single], minlength=size).astype(np.float64)
     ordered = strongest & ~single
     place, order = entry[ordered], data.order[ordered]

@@ -54,6 +54,20 @@ class TestItemToItem(RecommenderContract):
         np.testing.assert_allclose(score, [[0, 0.5, 0]], rtol=1e-5)
 
 
+class TestItemToItemWithNearestRows(RecommenderContract):
+    recommender = ItemToItem(dense_rows=0)
+    ndcg_floor, excluded_floor = 0.39, 0.42
+
+    def test_only_the_nearest_rows_are_kept(self, shop: Interactions) -> None:
+        all_rows = ItemToItem().fit(shop, np.random.default_rng(0))
+        nearest = ItemToItem(dense_rows=0, neighbours=3).fit(shop, np.random.default_rng(0))
+        batch = contract.assemble([bought([5])])
+        score, few = all_rows.score(batch)[0], nearest.score(batch)[0]
+        best = np.argsort(-score)[:3]
+        assert set(np.flatnonzero(few).tolist()) == set(best.tolist())
+        np.testing.assert_allclose(few[best], score[best], rtol=1e-6)
+
+
 class TestEase(RecommenderContract):
     recommender = Ease()
     ndcg_floor, excluded_floor = 0.40, 0.42
@@ -77,7 +91,7 @@ class TestEaseByNeighbourhood(RecommenderContract):
     def test_with_all_rows_as_neighbours_it_is_close_to_the_dense_form(self, shop: Interactions) -> None:
         batch = contract.assemble([shop.histories.of(person) for person in range(10)])
         dense = Ease().fit(shop, np.random.default_rng(0)).score(batch)
-        local = Ease(dense_rows=0, neighbours=ROWS).fit(shop, np.random.default_rng(0)).score(batch)
+        local = Ease(dense_rows=0, regressors=ROWS, neighbours=ROWS).fit(shop, np.random.default_rng(0)).score(batch)
         # rows that nobody bought together are no neighbours, the dense form gives them small weights
         np.testing.assert_allclose(local, dense, atol=0.02 * float(dense.max()))
 

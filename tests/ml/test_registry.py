@@ -137,6 +137,14 @@ def test_rows_are_found_by_group_number(artefact: Path) -> None:
     assert model.inputs == {contract.HISTORY}
 
 
+def test_confidence_grows_with_known_rows_up_to_one(artefact: Path) -> None:
+    model = load(artefact)
+    groups = [int(model.rows[0]), 10**6, *(int(one) for one in model.rows[1:8])]
+    found = [model.confidence(model.history(groups[:n], [7] * n, [-1.0] * n, [1] * n, [1] * n)) for n in (0, 2, 4, 9)]
+    assert found == [0.0, 0.2, 0.6, 1.0]
+    assert model.history(groups[:1], [7], [-1.0], [1], [1]).age.tolist() == [0]
+
+
 def test_loading_and_scoring_need_no_training_code() -> None:
     code = (
         "import sys, app.ml.registry.service, app.ml.contract, app.ml.popularity.service\n"

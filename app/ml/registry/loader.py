@@ -13,6 +13,8 @@ from app.ml.registry.artefact import ROWS, ROWS_TYPE, ArtefactError, Manifest, v
 
 _ONNX_TYPES: dict[Any, str] = {np.int64: "tensor(int64)", np.float32: "tensor(float)"}
 
+ROWS_OF_FULL_CONFIDENCE = 5
+
 
 class LoadedModel:
     """A verified artefact; every method may be called from several threads at once.
@@ -49,11 +51,18 @@ class LoadedModel:
         return np.where(self.rows[place] == wanted, place, contract.PAD).astype(np.int64)
 
     def history(self, groups: Any, kind: Any, age: Any, times: Any, amount: Any) -> History:
-        """Turn a history in group numbers (newest last) into rows; groups the model does not know are dropped."""
+        """Turn a history in group numbers (newest last) into rows; groups the model does not know are dropped.
+
+        Ages below 0 (events after the moment that scoring takes for now) count as 0.
+        """
         row = self.row_of(groups)
         known = row >= 0
-        found = contract.history(row, kind, age, times, amount)
+        found = contract.history(row, kind, np.maximum(age, 0), times, amount)
         return found if known.all() else found.only(known)
+
+    def confidence(self, history: History) -> float:
+        """Return how much a live answer can be trusted: known rows / 5, at most 1."""
+        return min(1.0, len(history.row) / ROWS_OF_FULL_CONFIDENCE)
 
     def assemble(self, histories: Sequence[History]) -> Batch:
         """Pad histories to a batch, with as many entries a person as the model was trained for."""

@@ -19,7 +19,7 @@ _EVENTS = """
 select e.person_no::int8, e.group_no::int4, e.kind::int2,
        (extract(epoch from $3::timestamptz - e.occurred_at) / 86400)::float4,
        coalesce(e.order_key, -1)::int8,
-       coalesce(e.quantity, 1)::float4
+       coalesce(e.quantity, 0)::float4
 from event e join person p on p.tenant = e.tenant and p.person_no = e.person_no
 where e.tenant = $1 and e.occurred_at >= $2 and e.occurred_at < $3 and e.group_no is not null and e.kind > 0
   and coalesce(p.consent, $4::int) <> 0

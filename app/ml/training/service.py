@@ -1,7 +1,6 @@
 """Training's door: from the events of a tenant to a registered model."""
 
 import asyncio
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -60,7 +59,6 @@ async def train(
     Raises Invalid when there is nothing to learn from or a parameter is wrong, NotFound for an unknown name.
     """
     options = options or Options()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     chosen = {name: recommender(catalogue, name, options.changes) for name in names}
     tenant_name = await registry.tenant_name(db, tenant)
     window = dataset.Window.days(options.until or clock.now(), options.days)

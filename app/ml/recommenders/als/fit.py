@@ -1,14 +1,11 @@
 """Training of `als` (Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008) with `implicit`."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # implicit's own threads and those of BLAS slow each other down
-
 from implicit.cpu.als import AlternatingLeastSquares
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from app.ml.contract import Batch, Floats
 from app.ml.graph.builder import Graph
@@ -37,15 +34,17 @@ class Als:
         confidence = matrix(data, self.training, self.longest)
         confidence.data = 1 + np.float32(self.confidence) * confidence.data
         factors = min(self.factors, max(1, min(confidence.shape) - 1))
-        trainer: Any = AlternatingLeastSquares(
-            factors=factors,
-            regularization=self.penalty,
-            alpha=1.0,
-            iterations=self.sweeps,
-            num_threads=self.threads,
-            random_state=int(rng.integers(2**31)),
-        )
-        trainer.fit(confidence, show_progress=False)
+        # implicit's own threads and those of BLAS slow each other down
+        with threadpool_limits(1, "blas"):
+            trainer: Any = AlternatingLeastSquares(
+                factors=factors,
+                regularization=self.penalty,
+                alpha=1.0,
+                iterations=self.sweeps,
+                num_threads=self.threads,
+                random_state=int(rng.integers(2**31)),
+            )
+            trainer.fit(confidence, show_progress=False)
         rows = np.asarray(trainer.item_factors, np.float32)
         rows[np.diff(confidence.tocsc().indptr) == 0] = 0
         if not np.isfinite(rows).all():

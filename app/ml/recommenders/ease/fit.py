@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from app.ml.contract import Floats
 from app.ml.interactions import Interactions
@@ -19,7 +20,8 @@ from app.ml.recommenders.weighting import INTEREST, Weighting
 class Ease:
     """Configuration: weights of entries in training and in scoring, ridge penalty, popularity (half-life in days, power).
 
-    Above `dense_rows` rows each row is explained by its `neighbours` most similar rows only.
+    Above `dense_rows` rows each row is explained by its `regressors` most similar rows only, and speaks for at most
+    `neighbours` rows.
     """
 
     training: Weighting = field(default_factory=lambda: Weighting(INTEREST, 90.0))
@@ -27,6 +29,7 @@ class Ease:
     penalty: float = 60.0
     popularity_half_life_days: float = 14.0
     popularity_power: float = 0.25
+    regressors: int = 64
     neighbours: int = 200
     longest: int = 500
     dense_rows: int = SPARSE_ABOVE
@@ -37,7 +40,8 @@ class Ease:
         share = shares(data, self.popularity_half_life_days, self.training.kind_weights) ** np.float32(self.popularity_power)
         if data.rows <= min(self.dense_rows, SPARSE_ABOVE):
             return Dense(_dense(people_rows, self.penalty) * share, self.scoring)
-        index, weight = _by_neighbourhood(people_rows, self.penalty, self.neighbours)
+        with threadpool_limits(1, "blas"):  # threads cost more than they give on systems this small
+            index, weight = _by_neighbourhood(people_rows, self.penalty, self.regressors, self.neighbours)
         return Sparse(index, weight * share[index], self.scoring)
 
 
@@ -56,7 +60,7 @@ def _dense(people_rows: Any, penalty: float) -> Floats:
     return weight
 
 
-def _by_neighbourhood(people_rows: Any, penalty: float, neighbours: int) -> tuple[NDArray[np.int32], Floats]:
+def _by_neighbourhood(people_rows: Any, penalty: float, regressors: int, neighbours: int) -> tuple[NDArray[np.int32], Floats]:
     """Regress each row on its most similar rows (Ning and Karypis, "SLIM", ICDM 2011, with a ridge penalty).
 
     Returns, for each row i, the rows that i speaks for and how much, at most `neighbours` of them.
@@ -66,7 +70,7 @@ def _by_neighbourhood(people_rows: Any, penalty: float, neighbours: int) -> tupl
     length = np.sqrt(np.asarray(people_rows.multiply(people_rows).sum(0), np.float32).ravel()) + np.float32(1e-9)
     targets, sources, weights = [], [], []
     for first, block in gram_blocks(people_rows):
-        similar, _ = best(block / length[None], neighbours)
+        similar, _ = best(block / length[None], regressors)
         for offset, candidates in enumerate(similar):
             row = first + offset
             chosen = np.unique(candidates[block[offset, candidates] > 0])
