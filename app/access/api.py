@@ -33,7 +33,7 @@ async def create_client(request: Request, caller: Admin, wanted: NewClient) -> C
     access = access_of(request)
     async with reachable(access.db) as db:
         made = await service.create_client(db, access.settings, caller.tenant, wanted)
-    await access.refresh()
+    await access.follow()
     return made
 
 
@@ -43,7 +43,7 @@ async def revoke_client(request: Request, caller: Admin, client_id: ClientId) ->
     access = access_of(request)
     async with reachable(access.db) as db:
         await service.revoke_client(db, caller.tenant, client_id)
-    await access.refresh()
+    await access.follow()
     return Done()
 
 
@@ -53,7 +53,7 @@ async def create_key(request: Request, caller: Admin, client_id: ClientId, wante
     access = access_of(request)
     async with reachable(access.db) as db:
         made = await service.create_key(db, caller.tenant, client_id, wanted)
-    await access.refresh()
+    await access.follow()
     return made
 
 
@@ -63,7 +63,7 @@ async def revoke_key(request: Request, caller: Admin, key_no: KeyNo) -> Done:
     access = access_of(request)
     async with reachable(access.db) as db:
         await service.revoke_key(db, caller.tenant, key_no)
-    await access.refresh()
+    await access.follow()
     return Done()
 
 
@@ -73,5 +73,5 @@ async def rotate(request: Request, caller: Admin, how: Rotation) -> Rotated:
     access = access_of(request)
     async with reachable(access.db) as db:
         made = await rotation.rotate(db, access.settings, caller.tenant, how.purpose, compromised=how.compromised)
-    await access.refresh()
+    await access.follow()
     return made

@@ -112,10 +112,10 @@ class AccessDirectory:
         return sorted(able, key=lambda k: (k.active_from, k.kid), reverse=True)
 
     def web_origins(self) -> frozenset[str]:
-        """Return every origin that some website key is bound to."""
+        """Return every origin that some key for browsers is bound to."""
         found: set[str] = set()
         for key in self.keys.values():
-            if key.kind is KeyKind.WEBSITE:
+            if key.kind in (KeyKind.WEBSITE, KeyKind.WRITE):
                 found |= key.origins or self.clients[key.client_id].origins or frozenset()
         return frozenset(found)
 

@@ -1,6 +1,7 @@
 """The access part of a running process: who may call, how often, and signing; all of it works with the database dead."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from app.access.limits import Limiter
 from app.access.rotation import load_directory
 from app.core.db import Database
 from app.core.errors import Unavailable
+from app.core.logging import log
 from app.core.settings import Settings
 
 
@@ -40,7 +42,7 @@ class Access:
         self.authenticator = Authenticator(settings.issuer, directory)
         self._sealer = Sealer(settings)
         self._signers: dict[str, Key] = {}
-        self._links: dict[int, LinkKeys] = {}
+        self._links: dict[int, tuple[LinkKeys, float]] = {}
         self._read_at = 0.0
         self.web_origins = self.directory.web_origins()
 
@@ -61,6 +63,13 @@ class Access:
         async with reachable(self.db) as db:
             self.use(await load_directory(db, self.settings))
         self._read_at = time.monotonic()
+
+    async def follow(self) -> None:
+        """Read the picture again after a change that is already kept; if that fails, the next look at PostgreSQL does it."""
+        try:
+            await self.refresh()
+        except Unavailable:
+            log.warning("access.refresh_failed")
 
     async def refresh_for_stranger(self) -> bool:
         """Read the picture again because a client is not in it, at most once a second; tells whether it was read."""
@@ -96,21 +105,19 @@ class Access:
 
     def link_keys(self, tenant: int) -> LinkKeys:
         """Return the keys of a tenant's links, in memory; raises Unavailable when none can be opened."""
-        known = self._links.get(tenant)
         now = time.time()
-        # a key that was added ahead of its time takes over while no new picture arrives
-        if known is not None and self.directory.signing(tenant, "link", now)[0].kid == known.kid:
-            return known
-        believed = {}
-        for key in self.directory.signing_keys.values():
-            if key.tenant == tenant and key.purpose == "link":
-                secret = self._sealer.open(tenant, key.kid, key.sealed)
-                if secret is not None:
-                    believed[key.kid] = secret
+        known = self._links.get(tenant)
+        if known is not None and now < known[1]:
+            return known[0]
+        every = [k for k in self.directory.signing_keys.values() if k.tenant == tenant and k.purpose == "link"]
+        opened = {key.kid: self._sealer.open(tenant, key.kid, key.sealed) for key in every}
+        believed = {kid: secret for kid, secret in opened.items() if secret is not None}
         for key in self.directory.signing(tenant, "link", now):
             if key.kid in believed:
-                self._links[tenant] = LinkKeys(key.kid, believed[key.kid], believed)
-                return self._links[tenant]
+                links = LinkKeys(key.kid, believed[key.kid], believed)
+                # a key that was added ahead of its time takes over while no new picture arrives
+                self._links[tenant] = (links, min((k.active_from for k in every if k.active_from > now), default=math.inf))
+                return links
         raise Unavailable("No key for links can be opened; was the master secret changed?")
 
 

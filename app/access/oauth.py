@@ -166,7 +166,7 @@ async def revoke(request: Request, response: Response) -> Done:
         raise _refused("unauthorized_client", "The token was issued to another client.")
     async with reachable(access.db) as db:
         await service.revoke_token(db, claims)
-    await access.refresh()
+    await access.follow()
     return Done()
 
 

@@ -1,14 +1,17 @@
 """A small app with the access routes and one protected route, on real servers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import Depends, FastAPI
 from slowapi.errors import RateLimitExceeded
 
-from app.access import api, oauth, service
+from app.access import api, keys, oauth, service
 from app.access.cors import WebsiteCors
 from app.access.deps import require
 from app.access.domain import ClientKind, Principal, Scope
@@ -41,6 +44,18 @@ def build_app(access: Access) -> FastAPI:
         return {"client_id": caller.client_id, "public": caller.public}
 
     return app
+
+
+@pytest.fixture(scope="session")
+def rsa_keys() -> Iterator[rsa.RSAPrivateKey]:
+    """Four real keys in turn: making one takes longer than most tests."""
+    return itertools.cycle([rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(4)])
+
+
+@pytest.fixture(autouse=True)
+def quick_keys(rsa_keys: Iterator[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let signing keys be taken from `rsa_keys`."""
+    monkeypatch.setattr(keys, "rsa", SimpleNamespace(generate_private_key=lambda **_: next(rsa_keys)))
 
 
 @pytest.fixture

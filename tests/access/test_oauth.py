@@ -251,6 +251,19 @@ async def test_links_are_believed_after_a_rotation(access: Access, db, settings)
     assert after.believed[before.kid] == before.secret
 
 
+async def test_a_link_key_takes_over_at_its_moment_without_a_database(access: Access, db, settings, monkeypatch):
+    import time
+
+    before = access.link_keys(1)
+    made = await rotate(db, settings, 1, "link")
+    await access.refresh()
+    assert access.link_keys(1).kid == before.kid
+    assert made.kid in access.link_keys(1).believed
+    moment = made.active_from.timestamp() + 1
+    monkeypatch.setattr(time, "time", lambda: moment)
+    assert access.link_keys(1).kid == made.kid
+
+
 async def test_another_master_secret_makes_new_keys_instead_of_failing(access: Access, db, settings: Settings, make):
     from app.access.gate import Access as Gate
     from app.access.rotation import load_directory
