@@ -1,10 +1,10 @@
 """`morsel import items`: feeds, streamed in chunks, each bad row told with its line and reason."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +16,7 @@ from app.data import files, runs
 from app.data.catalog import store
 from app.data.catalog.domain import Item, ItemRefused, read_item
 from app.data.catalog.feeds import FeedRow, feed
-from app.data.chunks import ahead
+from app.data.chunks import Stretches, ahead
 from app.data.files import FileFault
 from app.data.reports import Progress, Report
 
@@ -156,10 +156,7 @@ async def _chunks(source: _Feed, ids: _Ids) -> AsyncGenerator[tuple[str, _Chunk]
     for path in source.paths:
         kind = source.format or files.kind_of(path)
         with feed(path, kind, columns=source.columns, encoding=source.encoding) as (rows, opened):
-
-            def read(rows: Iterator[FeedRow] = rows) -> _Chunk | None:
-                return _chunk(rows, ids, source.max_bytes)
-
+            read = partial(_chunk, Stretches(rows), ids, source.max_bytes)
             async with aclosing(ahead(read)) as chunks:
                 async for chunk in chunks:
                     chunk.position = done + opened.position()
@@ -167,9 +164,9 @@ async def _chunks(source: _Feed, ids: _Ids) -> AsyncGenerator[tuple[str, _Chunk]
         done += path.stat().st_size
 
 
-def _chunk(rows: Iterator[FeedRow], ids: _Ids, max_bytes: int) -> _Chunk | None:
+def _chunk(rows: Stretches[FeedRow], ids: _Ids, max_bytes: int) -> _Chunk | None:
     chunk = _Chunk()
-    for row in islice(rows, CHUNK_ROWS):
+    for row in rows.take(CHUNK_ROWS):
         chunk.rows += 1
         try:
             if row.fault is not None:

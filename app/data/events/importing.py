@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.telemetry import EVENTS_ACCEPTED
 from app.data import files, runs
-from app.data.chunks import ahead
+from app.data.chunks import Stretches, ahead
 from app.data.events import store
 from app.data.events.domain import Event
 from app.data.events.mapping import Mapping
@@ -148,7 +147,7 @@ class _Reader:
     def __init__(self, opened: Opened, mapping: Mapping, window: Window, source_no: int, *, strict: bool) -> None:
         self._opened = opened
         self._window = window
-        self._rows = iter(opened.rows)
+        self._rows = Stretches(opened.rows)
         self._event = compiled(mapping, opened.columns, strict_columns=strict) if opened.columns else None
         self._salt = source_no.to_bytes(4, "little")
         self._met = Ordinals()
@@ -156,7 +155,7 @@ class _Reader:
     def chunk(self, rows: int) -> _Chunk | None:
         """Read the next chunk; None at the end. Runs in a thread, beside the storing of the chunk before."""
         chunk, hashes, now = _Chunk(), [], datetime.now(UTC)
-        for row in islice(self._rows, rows):
+        for row in self._rows.take(rows):
             chunk.rows += 1
             try:
                 event, canonical = self._read(row, now)

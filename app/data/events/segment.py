@@ -67,7 +67,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
     if not isinstance(message, dict):
         raise Refused("the event is not an object")
     what = message.get("type")
-    if what not in TYPES:
+    if not isinstance(what, str) or what not in TYPES:
         raise Refused("type is missing or unknown")
     payload = _payload(message)
     name = _name(message, what)
