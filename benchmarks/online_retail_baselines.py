@@ -143,7 +143,7 @@ def item_to_item(known: Task, customers: Sequence[str], new_only: bool, k: int) 
         scores = bought[people[customer]] @ cosine
         if new_only:
             scores[bought[people[customer]] > 0] = -1
-        lists[customer] = [items[index] for index in np.argsort(-scores, kind="stable")[:k]]
+        lists[customer] = [items[index] for index in np.argsort(-scores, kind="stable")[:k] if scores[index] >= 0]
     return lists
 
 
