@@ -6,7 +6,6 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from app.core import redis
 from app.core.db import Database
@@ -17,6 +16,7 @@ from app.data.events.store import rotate_seen
 from app.data.partitions import ensure_partitions
 from app.data.people import jobs, store
 from app.data.people.publish import Publisher
+from app.data.reach import is_away
 
 # Seconds between two turns of each loop that found nothing to do.
 APPLY_S = 0.2
@@ -75,8 +75,9 @@ class Worker:
             applier = self._appliers.setdefault(tenant, jobs.Applier(self.db, self.settings, self.publisher, tenant))
             try:
                 count = await applier.apply()
-            except (DBAPIError, OSError):
-                applier.forget()
+            except Exception as error:
+                if is_away(error):
+                    applier.forget()
                 raise
             more |= count > 0
             if count >= _BULK:

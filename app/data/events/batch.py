@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy.exc import OperationalError
 
 from app.core.db import Database
-from app.core.errors import BadRequest, Unavailable
+from app.core.errors import BadRequest
 from app.core.telemetry import EVENTS_ACCEPTED
 from app.data.events import segment, store
 from app.data.events.domain import Event
 from app.data.events.service import accept
 from app.data.people.keys import DataKeys
+from app.data.reach import or_unavailable
 
 LARGEST_BATCH = 512_000
 MOST_MESSAGES = 2_500
@@ -62,11 +62,9 @@ async def take(db: Database, tenant: int, document: dict[str, Any], how: segment
         seen.add(found[0].message_id)
         events.extend(found)
         positions.extend([position] * len(found))
-    try:
+    with or_unavailable("Events cannot be stored now; send them again."):
         async with db.begin() as connection:
             outcome = await accept(connection, tenant, events, keys=keys, claim=lambda ids: store.claim_messages(connection, tenant, ids))
-    except (OSError, OperationalError, TimeoutError):
-        raise Unavailable("Events cannot be stored now; send them again.", headers={"Retry-After": "5"}) from None
     landed = {positions[i] for i in outcome.landed}
     silent = {positions[i] for i in outcome.no_consent}
     EVENTS_ACCEPTED.labels("http").inc(len(landed))

@@ -3,14 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from sqlalchemy.exc import OperationalError
 
 from app.access.deps import PROTECTED, problems, require
 from app.access.domain import Principal, Scope
-from app.core.errors import Invalid, Unavailable
+from app.core.errors import Invalid
 from app.data.people import service
 from app.data.people.domain import LONGEST_ID
 from app.data.people.schemas import ConsentIn, ConsentOut
+from app.data.reach import or_unavailable
 
 router = APIRouter(prefix="/v1/admin/people", tags=["people"], responses=PROTECTED)
 Editor = Annotated[Principal, Depends(require(Scope.ADMIN))]
@@ -22,10 +22,9 @@ async def put_consent(request: Request, caller: Editor, user_id: UserId, consent
     """Store whether a person wants personal answers; holds at once, also for people not known yet."""
     state = request.app.state
     try:
-        number = await service.set_consent(state.db, state.settings, caller.tenant, user_id, consent.personalisation)
-        applied = await service.wait_applied(state.db, caller.tenant, number)
+        with or_unavailable("The consent cannot be stored now; send it again."):
+            number = await service.set_consent(state.db, state.settings, caller.tenant, user_id, consent.personalisation)
+            applied = await service.wait_applied(state.db, caller.tenant, number)
     except service.BadId as error:
         raise Invalid(str(error)) from None
-    except (OSError, OperationalError, TimeoutError):
-        raise Unavailable("The consent cannot be stored now; send it again.") from None
     return ConsentOut(user_id=user_id, personalisation=consent.personalisation, applied=applied)

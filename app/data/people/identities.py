@@ -27,13 +27,20 @@ select $1, * from unnest($2::bytea[], $3::smallint[], $4::text[], $5::bigint[], 
 on conflict do nothing returning key
 """
 _DEMOTE = "update person_identity set is_primary = false where tenant = $1 and person_no = any($2::bigint[]) and is_primary"
+# Rows are locked by number before they change: two transactions that meet wait for each other and do not lock up.
 _COUNTRIES = """
-update person p set country = v.country from unnest($2::bigint[], $3::text[]) v(person_no, country)
-where p.tenant = $1 and p.person_no = v.person_no and p.country is distinct from v.country
+with told as materialized (
+    select p.person_no, v.country from person p join unnest($2::bigint[], $3::text[]) v(person_no, country) using (person_no)
+    where p.tenant = $1 and p.country is distinct from v.country order by p.person_no for no key update of p
+)
+update person p set country = told.country from told where p.tenant = $1 and p.person_no = told.person_no
 """
 _TRAITS = """
-update person p set traits = p.traits || v.traits::jsonb from unnest($2::bigint[], $3::text[]) v(person_no, traits)
-where p.tenant = $1 and p.person_no = v.person_no
+with told as materialized (
+    select p.person_no, v.traits::jsonb as traits from person p join unnest($2::bigint[], $3::text[]) v(person_no, traits) using (person_no)
+    where p.tenant = $1 order by p.person_no for no key update of p
+)
+update person p set traits = p.traits || told.traits from told where p.tenant = $1 and p.person_no = told.person_no
 """
 
 

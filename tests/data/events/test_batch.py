@@ -2,6 +2,7 @@
 
 import gzip
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -248,3 +249,30 @@ def test_a_message_without_id_is_a_double_only_of_itself() -> None:
     del plain["timestamp"]
     assert read(plain, HOW)[0].message_id != read(plain, HOW)[0].message_id
     assert read(plain | {"messageId": "a"}, HOW)[0].message_id == message_key("a")
+
+
+async def test_identifies_of_the_same_people_at_once_do_not_lock_up(http: httpx.AsyncClient, db: Database) -> None:
+    import asyncio
+
+    async def identify(turn: int) -> dict[str, Any]:
+        users = range(80) if turn % 2 else range(79, -1, -1)
+        return await send(http, *({"type": "identify", "userId": f"u{i}", "traits": {f"t{turn}": i, "country": f"c{turn}"}} for i in users))
+
+    answers = await asyncio.gather(*(identify(turn) for turn in range(8)))
+    assert [answer["accepted"] for answer in answers] == [80] * 8
+    assert all(len(row[0]) == 9 for row in await db.rows("select traits from person"))
+
+
+async def test_without_a_database_the_sender_is_told_to_come_back(http: httpx.AsyncClient, tmp_path: Path) -> None:
+    transport = http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    transport.app.state.db = Database(f"postgresql://nobody@/none?host={tmp_path}")  # type: ignore[attr-defined]
+    for answer in (
+        await http.post("/v1/batch", json={"batch": [track()]}),
+        await http.put("/v1/items/a", json={}),
+        await http.get("/v1/items/a"),
+        await http.put("/v1/admin/people/ann/consent", json={"personalisation": True}),
+    ):
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "unavailable"
+        assert answer.headers["retry-after"] == "5"
