@@ -16,7 +16,7 @@ Weights = tuple[float, ...]
 DAYS = 28.0
 LEAST_PEOPLE = 50
 """With fewer people to judge by, the first choice of each member stands."""
-_MOST_PEOPLE = 500
+_MOST_PEOPLE = 300
 _CHUNK = 32
 _K = 10
 

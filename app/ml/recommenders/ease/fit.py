@@ -53,9 +53,9 @@ def _dense(people_rows: Any, penalty: float) -> Floats:
     inverse, broken = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or broken:
         raise ValueError("the penalty is too small for this data: the matrix cannot be inverted")
-    lower = np.tril(inverse)
-    inverse = lower + np.tril(lower, -1).T
-    weight = np.asarray(inverse / -np.diag(inverse), np.float32)
+    # only the lower triangle is filled, the upper holds zeros
+    weight = np.ascontiguousarray(inverse + inverse.T, np.float32)
+    weight /= -np.diag(inverse)
     weight[np.diag_indices_from(weight)] = 0
     return weight
 
