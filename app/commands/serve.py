@@ -136,6 +136,7 @@ def listen(found: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
+        timeout_worker_healthcheck=30,  # also how long a replacement may take to become ready
         proxy_headers=False,
     )
     socket = config.bind_socket()

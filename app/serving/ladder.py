@@ -209,7 +209,7 @@ def segments(ask: Ask) -> list[tuple[str, str, str]]:
     catalogue = ask.snapshot.catalogue
     found: list[tuple[str, str, str]] = []
     groups, weight = (ask.anchor, np.ones(len(ask.anchor)))
-    if not len(groups) and ask.state is not None and ask.reason != "rate_limited":
+    if not len(groups) and ask.state is not None:
         groups, weight = ask.state.groups.astype(np.int64), ask.state.kinds.astype(np.float64)
     index = catalogue.group_index(groups)
     if (index >= 0).any() and ask.placement.recommender:

@@ -113,11 +113,13 @@ class Pipeline:
         anchored = placement.anchor == "item" and len(anchor) > 0
         owner = b"" if anchored else request.key
         key = pin = ""
-        if placement.recommender and (owner or anchored) and not limited:
+        if placement.recommender and (owner or anchored):
             spelled = "-".join(map(str, sorted(anchor.tolist()))) if anchored else ""
             key = ids.candidates_key(request.tenant, owner, placement.recommender, wanted.key(), spelled)
         if request.send_id or request.campaign:
             pin = ids.pin_key(request.tenant, pins.pin_digest(request))
+        if limited:  # over the limit nothing is read: popular items are all there is
+            return Ask(snapshot, placement, wanted, request.limit, until, None, limited, NONE, banned), Found(None, limited, [], False), ""
         found = await self._parts.people.find(request.tenant, request.key, [one for one in (key, pin) if one])
         cached = candidates.unpack(found.extra[0]) if key else None
         reason = limited or ("" if found.state is not None else found.reason)
