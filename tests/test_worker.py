@@ -133,7 +133,8 @@ async def test_a_cut_database_connection_is_made_again(db: Database, settings: S
             async with db.begin() as connection:
                 await connection.execute(
                     text(
-                        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                        "select pg_terminate_backend(pid) from pg_stat_activity "
+                        "where datname = current_database() and pid <> pg_backend_pid()"
                     )
                 )
             await asyncio.sleep(0.2)

@@ -1,7 +1,7 @@
 """What an event is: kinds, one shape for every source, and the hashes that stand for ids."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
@@ -42,7 +42,7 @@ class Event:
     value: float | None = None
     country: str | None = None
     payload: bytes | None = None
-    traits: dict[str, object] = field(default_factory=dict)
+    traits: dict[str, object] | None = None
 
 
 def message_key(text: str) -> bytes:

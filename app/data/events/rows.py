@@ -48,6 +48,7 @@ class _Row:
         self._rules = self._compile(mapping, columns, strict_columns)
         self._keep = [(name, place) for name in mapping.keep if (place := _place(columns, [name])) is not None]
         self._moment = lru_cache(20_000)(_moment_reader(mapping))
+        self._identities = lru_cache(20_000)(_identities)
         self._kind = lru_cache(1_000)(_kind_reader(mapping.kinds))
 
     @staticmethod
@@ -78,7 +79,7 @@ class _Row:
 
     def _event(self, fields: list[str], values: Sequence[Any]) -> tuple[Event, bytes]:
         user, anonymous, email, item, occurred, kind, name, quantity, price, order, country, message = fields
-        moment = self._moment(occurred)
+        moment, written = self._moment(occurred)
         if moment is None:
             raise RowRefused("occurred_at is not a date")
         found = self._kind(kind, name)
@@ -86,7 +87,7 @@ class _Row:
             raise RowRefused("unknown kind")
         amount, money = _number(quantity, "quantity"), _number(price, "price")
         canonical = "\x1f".join(
-            (user, anonymous, email, item, moment.isoformat(), str(int(found)), name, repr(amount), repr(money), order, country, message)
+            (user, anonymous, email, item, written, str(int(found)), name, repr(amount), repr(money), order, country, message)
         )
         try:
             packed = canonical.encode()
@@ -96,7 +97,7 @@ class _Row:
             raise RowRefused("contains a NUL character")
         if len(item) > 200 or len(order) > 200 or len(name) > 200:
             raise RowRefused("item_id, order_id or name is longer than 200 characters")
-        event = Event(moment, b"", _identities(user, anonymous, email), found, name, item or None, order or None, amount, money)
+        event = Event(moment, b"", self._identities(user, anonymous, email), found, name, item or None, order or None, amount, money)
         event.country = country[:60] or None
         if self._keep:
             event.payload = _payload({name: _plain(values[place]) for name, place in self._keep})
@@ -147,17 +148,18 @@ def _number(text: str, field: str) -> float | None:
     return number
 
 
-def _moment_reader(mapping: Mapping) -> Callable[[str], datetime | None]:
+def _moment_reader(mapping: Mapping) -> Callable[[str], tuple[datetime | None, str]]:
+    """Return a function from a text to its moment in UTC and that moment's canonical text."""
     zone, form = ZoneInfo(mapping.timezone), mapping.time_format
 
-    def read(text: str) -> datetime | None:
-        if form is None:
-            return parse_moment(text, zone)
-        try:
-            moment = datetime.strptime(text, form)
-        except ValueError:
-            return None
-        return parse_moment(moment.isoformat(), zone)
+    def read(text: str) -> tuple[datetime | None, str]:
+        if form is not None:
+            try:
+                text = datetime.strptime(text, form).isoformat()
+            except ValueError:
+                return None, ""
+        moment = parse_moment(text, zone)
+        return moment, moment.isoformat() if moment else ""
 
     return read
 
