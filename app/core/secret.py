@@ -1,5 +1,6 @@
 """The master secret, and keys derived from it for one purpose each."""
 
+import contextlib
 import os
 import secrets
 from functools import lru_cache
@@ -35,13 +36,10 @@ def _kept(folder: Path) -> bytes:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as out:
             out.write(secrets.token_urlsafe(48))
-        try:
-            # link, not rename: of two processes that start at once the second must keep the first one's secret
+        # link, not rename: of two processes that start at once the second must keep the first one's secret
+        with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+        fresh.unlink()
     return path.read_bytes().strip()
 
 

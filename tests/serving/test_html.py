@@ -36,9 +36,8 @@ ALLOWED = {
     "span": {"style"},
     "br": set(),
 }
-PROPERTIES = {
-    "font-family", "font-size", "line-height", "color", "text-decoration", "display", "width", "height", "border", "padding", "max-width", "table-layout", "word-break",
-}  # fmt: skip
+PROPERTIES = {"font-family", "font-size", "line-height", "color", "text-decoration", "display", "width", "height", "border"}
+PROPERTIES |= {"padding", "max-width", "table-layout", "word-break"}
 
 
 class Lint(HTMLParser):
