@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.data.events import store
@@ -75,6 +76,9 @@ def _records(
         item_no, group_no = catalogue.get(event.item_id, nothing) if event.item_id else nothing
         if event.item_id and item_no is None:
             unknown[event.item_id] += 1
+            if event.payload is None and source_no is not None:
+                # a file's row has no message to read the id from later
+                event.payload = orjson.dumps({"item_id": event.item_id})
         if event.order_id not in orders:
             orders[event.order_id] = order_key(tenant, str(event.order_id))
         payload = event.payload

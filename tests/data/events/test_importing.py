@@ -15,6 +15,7 @@ from app.data.events.mapping import BadMapping, Mapping, load
 from app.data.events.ordinals import Ordinals
 from app.data.files import FileFault
 from app.data.people import service
+from app.data.people.keys import DataKeys
 from app.data.reports import Progress, Report
 
 HEADER = "user,item,at,order,n,price,country\n"
@@ -283,10 +284,13 @@ async def test_rows_of_people_who_withdrew_consent_are_refused(shop: Shop) -> No
     assert (report.landed, report.reasons) == (1, {"the person withdrew consent": 1})
 
 
-async def test_unknown_items_are_told(shop: Shop) -> None:
+async def test_unknown_items_are_told_and_their_ids_kept_encrypted(shop: Shop) -> None:
     report = await shop.take(HEADER + row(item="zz") + row(item="zz", order="o2"))
     assert report.landed == 2
     assert report.unknown_items == {"zz": 2}
+    rows = await shop.db.rows("select e.payload, e.person_no, p.data_key from event e join person p using (person_no)")
+    cipher = DataKeys(shop.settings).cipher(rows[0][1], rows[0][2])
+    assert [cipher.unseal(row[0]) for row in rows] == [b'{"item_id":"zz"}'] * 2
 
 
 async def test_progress_ends_at_all_bytes(shop: Shop) -> None:
