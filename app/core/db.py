@@ -61,8 +61,15 @@ class Database:
 
 
 async def driver(connection: AsyncConnection) -> Any:
-    """Return the asyncpg connection below, for COPY and for prepared bulk statements."""
-    return (await connection.get_raw_connection()).driver_connection
+    """Return the asyncpg connection below, with the transaction begun, for COPY and bulk statements.
+
+    SQLAlchemy begins lazily, at its own first statement: a bulk statement sent before that would commit by itself.
+    """
+    below = (await connection.get_raw_connection()).driver_connection
+    assert below is not None
+    if not below.is_in_transaction():
+        await connection.execute(text("select 1"))
+    return below
 
 
 async def copy(connection: AsyncConnection, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:

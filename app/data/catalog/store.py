@@ -8,8 +8,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.db import Database
-from app.data.bulk import raw
+from app.core.db import Database, driver
 from app.data.catalog.domain import Item
 
 _COLUMNS = "item_id, group_id, kind, title, category, brand, available, price, currency, document"
@@ -66,7 +65,7 @@ async def write(connection: AsyncConnection, tenant: int, items: Sequence[Item])
     """Add or change items with distinct ids."""
     if not items:
         return Written(0, 0, 0)
-    below = await raw(connection)
+    below = await driver(connection)
     await below.execute(_GROUPS, tenant, sorted({item.group_id for item in items}))
     # two imports that meet take the rows in the same order
     await below.execute(_LOCK, tenant, [item.item_id for item in items])
@@ -121,7 +120,7 @@ async def present(db: Database, tenant: int) -> list[tuple[int, str]]:
 
 async def take_out_many(connection: AsyncConnection, tenant: int, item_nos: Sequence[int]) -> None:
     """Make items absent by number."""
-    await (await raw(connection)).execute(
+    await (await driver(connection)).execute(
         "update item set absent = true, updated_at = now(), changed_xid = pg_current_xact_id() "
         "where tenant = $1 and item_no = any($2::int[])",
         tenant,

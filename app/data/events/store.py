@@ -8,8 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.db import Database
-from app.data.bulk import raw
+from app.core.db import Database, driver
 
 COLUMNS = (
     "tenant",
@@ -35,7 +34,7 @@ async def claim_messages(connection: AsyncConnection, tenant: int, ids: Collecti
     """Return those message ids that were not seen within the last two generations, and remember them."""
     await connection.execute(text("select pg_advisory_xact_lock_shared(:lock)"), {"lock": _SEEN_LOCK})
     current = await connection.scalar(text("select current from seen_generation"))
-    rows = await (await raw(connection)).fetch(
+    rows = await (await driver(connection)).fetch(
         f"""insert into seen_{current} (tenant, message_id)
             select $1, m from unnest($2::bytea[]) m
             where not exists (select from seen_{1 - int(current or 0)} o where o.tenant = $1 and o.message_id = m)
@@ -48,7 +47,7 @@ async def claim_messages(connection: AsyncConnection, tenant: int, ids: Collecti
 
 async def claim_rows(connection: AsyncConnection, tenant: int, source_no: int, hashes: Collection[bytes]) -> set[bytes]:
     """Return those rows of a source that never landed before, and enter them in the ledger."""
-    rows = await (await raw(connection)).fetch(
+    rows = await (await driver(connection)).fetch(
         """insert into import_ledger (tenant, source_no, row_hash) select $1, $2, h from unnest($3::bytea[]) h
            on conflict do nothing returning row_hash""",
         tenant,
@@ -76,7 +75,7 @@ async def items(connection: AsyncConnection, tenant: int, item_ids: Collection[s
     """Return item number and group number of each known item id."""
     if not item_ids:
         return {}
-    rows = await (await raw(connection)).fetch(
+    rows = await (await driver(connection)).fetch(
         "select item_id, item_no, group_no from item where tenant = $1 and item_id = any($2::text[])", tenant, list(item_ids)
     )
     return {row[0]: (row[1], row[2]) for row in rows}
@@ -84,7 +83,7 @@ async def items(connection: AsyncConnection, tenant: int, item_ids: Collection[s
 
 async def add(connection: AsyncConnection, records: Iterable[Sequence[Any]]) -> None:
     """Copy event rows in; values stand in the order of `COLUMNS`."""
-    await (await raw(connection)).copy_records_to_table("event", columns=COLUMNS, records=records)
+    await (await driver(connection)).copy_records_to_table("event", columns=COLUMNS, records=records)
 
 
 async def source(db: Database, tenant: int, name: str) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.db import driver
 from app.core.ids import new_person_no, person_key
-from app.data.bulk import raw
 from app.data.people.domain import Identity, Person, Plan, plan
 from app.data.people.keys import DataKeys
 
@@ -74,14 +74,14 @@ async def set_countries(connection: AsyncConnection, tenant: int, countries: dic
     """Store the country of people by person number."""
     if countries:
         people = sorted(countries)
-        await (await raw(connection)).execute(_COUNTRIES, tenant, people, [countries[p] for p in people])
+        await (await driver(connection)).execute(_COUNTRIES, tenant, people, [countries[p] for p in people])
 
 
 async def add_traits(connection: AsyncConnection, tenant: int, traits: dict[int, dict[str, Any]]) -> None:
     """Merge traits into those of people by person number."""
     if traits:
         people = sorted(traits)
-        await (await raw(connection)).execute(_TRAITS, tenant, people, [orjson.dumps(traits[p]).decode() for p in people])
+        await (await driver(connection)).execute(_TRAITS, tenant, people, [orjson.dumps(traits[p]).decode() for p in people])
 
 
 def _fresh(keys: DataKeys) -> Person:
@@ -91,7 +91,7 @@ def _fresh(keys: DataKeys) -> Person:
 
 async def _known(connection: AsyncConnection, tenant: int, wanted: Iterable[tuple[Identity, ...]]) -> dict[Identity, Person]:
     every = sorted({person_key(tenant, kind, value) for ids in wanted for kind, value in ids})
-    rows = await (await raw(connection)).fetch(_KNOWN, tenant, every)
+    rows = await (await driver(connection)).fetch(_KNOWN, tenant, every)
     people: dict[int, Person] = {}
     by_id: dict[Identity, Person] = {}
     for kind, value, number, sealed, consent, has_user_id in rows:
@@ -103,7 +103,7 @@ async def _known(connection: AsyncConnection, tenant: int, wanted: Iterable[tupl
 
 
 async def _write(connection: AsyncConnection, tenant: int, found: Plan) -> None:
-    below = await raw(connection)
+    below = await driver(connection)
     if found.people:
         await below.execute(_ADD_PEOPLE, tenant, [p.person_no for p in found.people], [p.sealed_key for p in found.people])
     if found.demoted:

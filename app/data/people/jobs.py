@@ -117,8 +117,12 @@ async def keep_whole(db: Database, settings: Settings, publisher: Publisher, ten
     run = await redis.run_id(publisher.client)
     if await publisher.marker(tenant) == run:
         await publisher.refresh_marker(tenant)
+        if await publisher.renewal_due(tenant):
+            # people without a new event must not expire: to serving they would be strangers
+            await republish(db, publisher, tenant)
         return False
     await make_whole(db, settings, publisher, tenant, run)
+    await publisher.renewal_due(tenant)
     return True
 
 

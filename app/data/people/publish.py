@@ -94,3 +94,8 @@ class Publisher:
     async def refresh_marker(self, tenant: int) -> None:
         """Keep the marker from expiring."""
         await self.client.expire(marker_key(tenant), MARKER_TTL_S)
+
+    async def renewal_due(self, tenant: int) -> bool:
+        """Tell whether the states should be written again so that none expires; says so once in a third of their life."""
+        key = f"{marker_key(tenant)}:renewed"
+        return bool(await self.client.set(key, b"1", nx=True, ex=max(60, self._ttl_s // 3)))

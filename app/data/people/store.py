@@ -9,8 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.db import Database
-from app.data.bulk import raw
+from app.core.db import Database, driver
 
 SHARDS = 16
 _SHARD_LOCK = 7_302
@@ -176,7 +175,7 @@ async def own(connection: AsyncConnection, tenant: int, shard: int) -> None:
 
 async def facts(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> Sequence[Any]:
     """Return what all events of these people say, one record a person."""
-    found: Sequence[Any] = await (await raw(connection)).fetch(_FACTS, tenant, list(people), history, bought)
+    found: Sequence[Any] = await (await driver(connection)).fetch(_FACTS, tenant, list(people), history, bought)
     return found
 
 
@@ -184,7 +183,7 @@ async def keys(connection: AsyncConnection, tenant: int, people: Sequence[int]) 
     """Return the primary key and the other keys of each person."""
     primary: dict[int, bytes] = {}
     every: dict[int, list[bytes]] = {}
-    for person, key, is_primary in await (await raw(connection)).fetch(_IDENTITIES, tenant, list(people)):
+    for person, key, is_primary in await (await driver(connection)).fetch(_IDENTITIES, tenant, list(people)):
         every.setdefault(person, []).append(key)
         if is_primary:
             primary[person] = key
@@ -193,7 +192,7 @@ async def keys(connection: AsyncConnection, tenant: int, people: Sequence[int]) 
 
 async def sequence(connection: AsyncConnection, count: int) -> list[int]:
     """Draw sequence numbers."""
-    rows = await (await raw(connection)).fetch("select nextval('state_seq') from generate_series(1, $1)", count)
+    rows = await (await driver(connection)).fetch("select nextval('state_seq') from generate_series(1, $1)", count)
     return [row[0] for row in rows]
 
 
@@ -207,7 +206,7 @@ async def raise_sequence(db: Database) -> None:
 
 async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, bytes]]) -> None:
     """Store states: (person_no, primary key, shard, seq, packed state)."""
-    await (await raw(connection)).execute(_KEEP, tenant, *(list(column) for column in zip(*rows, strict=True)))
+    await (await driver(connection)).execute(_KEEP, tenant, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def states(db: Database, tenant: int, after: int, limit: int) -> list[tuple[int, bytes, bytes, list[bytes]]]:
