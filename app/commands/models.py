@@ -9,7 +9,6 @@ from app.commands.running import DEFAULT, Context, Tenant, show, with_database
 from app.ml.evaluation import service as evaluation
 from app.ml.popularity.service import refresh_popular
 from app.ml.registry import service as registry
-from app.ml.training import service as training
 from app.registry import RECOMMENDERS
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: list, promote, roll back.")
@@ -26,6 +25,8 @@ def train(
     tenant: Tenant = DEFAULT,
 ) -> None:
     """Train recommenders, write their artefacts and register them; a first model goes live by itself."""
+    from app.ml.training import service as training  # heavy, and needed by this command alone
+
     changes = dict(part.partition("=")[::2] for part in set_ or [])
     options = training.Options(until=_utc(until), holdout_days=holdout_days, seed=seed, changes=changes or None, promote=promote)
     names = recommenders or ["personal", "item_to_item"]
