@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -45,7 +46,7 @@ class Answers:
     def percentile(self, share: float) -> float:
         """Return the latency that this share of the answers did not exceed (nearest rank)."""
         ordered = sorted(self.milliseconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 class Shop:
@@ -55,14 +56,14 @@ class Shop:
         own = {"DATA_DIR": str(folder / "data"), "MODEL_DIR": str(folder / "models"), "LOG_LEVEL": "warning", **settings}
         self._folder = folder
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MORSEL_")}
-        self._environment = {**kept, **{f"MORSEL_{name}": value for name, value in own.items()}}
+        self.environment = {**kept, **{f"MORSEL_{name}": value for name, value in own.items()}}
 
     def run(self, *arguments: str | Path) -> Done:
         """Run `morsel ...` to its end; raises CommandFailed."""
         began = time.monotonic()
         with (self._folder / "stderr").open("w+b") as told:
             process = subprocess.Popen(
-                [*_program(), *map(str, arguments)], cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=told
+                [*_program(), *map(str, arguments)], cwd=self._folder, env=self.environment, stdout=subprocess.PIPE, stderr=told
             )
             peak = _Peak(process.pid)
             out, _ = process.communicate()
@@ -83,7 +84,7 @@ class Shop:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         command = [*_program(), "serve", "--port", str(port), "--workers", str(workers)]
-        process = subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=self._folder, env=self.environment, stdout=subprocess.DEVNULL)
         try:
             address = f"127.0.0.1:{port}"
             until(lambda: process.poll() is None and _status(address, "/readyz") == 200, 120, "the server to become ready")

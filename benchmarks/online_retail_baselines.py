@@ -64,7 +64,7 @@ def read(folder: Path) -> Iterator[Line]:
             rows = csv.reader(file)
             next(rows)
             for order, item, _, quantity, moment, price, customer, _ in rows:
-                at = datetime.fromisoformat(moment)
+                at, item = datetime.fromisoformat(moment), item.strip()
                 overlap = name == FIRST_FILE and at >= OVERLAP_FROM
                 if overlap or not order.isdigit() or not customer or not _PRODUCT.match(item):
                     continue
