@@ -113,4 +113,4 @@ async def test_models_are_listed_and_rolled_back_only_when_there_is_an_earlier_o
 async def test_metrics_count_serves_by_rung(shop: Shop) -> None:
     await shop.get(placement="home-popular")
     text = (await shop.http.get("/metrics")).text
-    assert 'morsel_serves_total{placement="home-popular",rung="popular",reason=""}' in text
+    assert 'morsel_serves_total{placement="home-popular",reason="no_user",rung="popular"}' in text
