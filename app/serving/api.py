@@ -81,7 +81,7 @@ async def _through_door(request: Request) -> Response:
     return answer
 
 
-@router.post("/v1/rank", responses=problems(401, 403, 413, 422, 429, 503))
+@router.post("/v1/rank", responses=problems(400, 401, 403, 413, 422, 429, 503))
 async def rank(request: Request, caller: LimitedCaller, wanted: RankRequest) -> Ranked:
     """Order the caller's own items for a person."""
     snapshot = request.app.state.server.holder.current.get(caller.tenant)

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.content.liquid import MAX_SOURCE
 from app.core.versioned import Document
 
-Source = Annotated[str, Field(max_length=MAX_SOURCE)]
+# PostgreSQL stores no NUL in JSON
+Source = Annotated[str, Field(max_length=MAX_SOURCE, pattern=r"^[^\x00]*$")]
 
 
 class Part(BaseModel):

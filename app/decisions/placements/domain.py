@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Text = Annotated[str, Field(max_length=500)]
+# PostgreSQL stores no NUL in JSON
+_STORABLE = r"^[^\x00]*$"
+Text = Annotated[str, Field(max_length=500, pattern=_STORABLE)]
+Content = Annotated[str, Field(max_length=50_000, pattern=_STORABLE)]
 
 
 class Filter(BaseModel):
@@ -37,8 +40,8 @@ class Fixed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     items: tuple[Text, ...] = ()
-    html: Annotated[str, Field(max_length=50_000)] = ""
-    text: Annotated[str, Field(max_length=50_000)] = ""
+    html: Content = ""
+    text: Content = ""
 
 
 class Placement(BaseModel):
