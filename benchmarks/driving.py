@@ -36,11 +36,15 @@ class Done:
 
 @dataclass
 class Answers:
-    """Lists by user, how many answers came from which rung (with its reason), and the milliseconds each took."""
+    """Lists by user, how many answers came from which rung (with its reason), and the milliseconds each took.
+
+    `shown` counts the items that came with a title and a price.
+    """
 
     lists: dict[str, list[str]] = field(default_factory=dict)
     rungs: Counter[str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)
+    shown: int = 0
     seconds: float = 0.0
 
     def percentile(self, share: float) -> float:
@@ -139,6 +143,7 @@ class Caller:
                     answers.lists[user] = [item["item_id"] for item in answer["items"]]
                     answers.rungs[" ".join(filter(None, (answer["source"], answer["fallback_reason"])))] += 1
                     answers.milliseconds.append(took)
+                    answers.shown += sum(1 for item in answer["items"] if item["title"] and item["price_formatted"])
             connection.close()
 
         began = time.perf_counter()

@@ -206,6 +206,7 @@ def _tell_serving(figures: Figures, name: str, answers: Answers) -> None:
     print(f"{name}: {dict(answers.rungs)}", file=sys.stderr)
     count = len(answers.milliseconds)
     figures.tell(f"{name}: personal answers", sum(answers.rungs[rung] for rung in PERSONAL) / count, "share", target="== 1")
+    figures.tell(f"{name}: places filled, with title and price", answers.shown / (K * count), "share", target="== 1")
     figures.tell(f"{name}: rate, 4 connections", count / answers.seconds, "answers/s")
     for share in (0.5, 0.99):
         figures.tell(f"{name}: p{share * 100:.0f}", answers.percentile(share), "ms")
@@ -273,7 +274,7 @@ def main() -> None:
     if missing:
         print(f"skipped: {folder} lacks {' and '.join(missing)}; give the folder as an argument", file=sys.stderr)
         return
-    figures = Figures()
+    figures, began = Figures(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="morsel-") as made:
         work = Path(made)
         shop = Shop(work, {"NOW": f"{CUT}T00:00:00Z"})
@@ -286,6 +287,7 @@ def main() -> None:
             tell_offline(shop, known, answers, figures)
         except CommandFailed as fault:
             sys.exit(str(fault))
+    figures.tell("the whole run", time.monotonic() - began, "s", target="<= 900")
     if figures.missed:
         sys.exit("missed: " + "; ".join(figures.missed))
 

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from app import cli
 from app.core import settings as core_settings
+from app.data.events.mapping import Mapping, load
 from benchmarks import online_retail
 from benchmarks import online_retail_baselines as baselines
 from benchmarks.driving import Answers, CommandFailed, Done, Shop
@@ -190,3 +193,12 @@ def test_without_the_files_the_benchmark_is_skipped(
     told = capsys.readouterr()
     assert "skipped" in told.err
     assert not told.out
+
+
+def test_the_documented_mapping_is_the_one_that_is_used() -> None:
+    page = Path(online_retail.__file__).parent.parent / "docs" / "own-shop.md"
+    blocks = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.M | re.S)
+    described = Mapping.model_validate(tomllib.loads("\n".join(blocks)))
+    used = load(online_retail.MAPPING)
+    assert described.model_dump(exclude={"refuse"}) == used.model_dump(exclude={"refuse"})
+    assert [rule for rule in described.refuse if rule not in used.refuse] == []
