@@ -19,6 +19,7 @@ _ERRORS = problems(400, 401, 403, 404, 413, 429, 503)
 _TEXTS: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
 _OK: dict[int | str, dict[str, Any]] = {200: {"model": Recommendations, "description": "Content that is ready to show.", "content": _TEXTS}}
 _DOCUMENTED = {**_OK, **_ERRORS}
+_AS_FORM = {"application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/Asked"}}}
 
 
 def asked(
@@ -56,7 +57,7 @@ async def recommendations_head(request: Request, caller: Caller, placement: str 
     return await _through_door(request)
 
 
-@router.post("/v1/recommendations", responses=_DOCUMENTED)
+@router.post("/v1/recommendations", responses=_DOCUMENTED, openapi_extra={"requestBody": {"content": _AS_FORM}})
 async def recommendations_post(request: Request, caller: Caller, wanted: Annotated[Asked, Body()]) -> Response:
     """The same with the parameters in a JSON object or a form."""
     return await _through_door(request)

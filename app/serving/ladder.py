@@ -20,6 +20,8 @@ from app.serving.snapshot.snapshot import LiveModel, Snapshot
 
 CONFIDENT_ROWS = 5
 _MARGIN_S = 0.01
+# Most answers are found in the first few of a list: looking further costs more than it finds.
+_AT_ONCE = 24
 NONE = np.zeros(0, np.int64)
 
 
@@ -27,8 +29,9 @@ NONE = np.zeros(0, np.int64)
 class Ask:
     """What the ladder is asked: who, where, what may be shown, and until when (loop time).
 
-    `banned` group indexes that must not be shown, `anchor` group numbers of the page or cart, `reason` why the person's own
-    rungs are closed (empty when they are open), `cached` the list Redis held, `key` where it lies.
+    `banned` group indexes that must not be shown, `anchor` group numbers of the page or cart, `bought` group numbers the person
+    bought, `reason` why the person's own rungs are closed (empty when they are open), `cached` the list Redis held, `key`
+    where it lies.
     """
 
     snapshot: Snapshot
@@ -39,7 +42,8 @@ class Ask:
     state: State | None
     reason: str
     anchor: Ints = field(default_factory=lambda: NONE)
-    banned: Ints = field(default_factory=lambda: NONE)
+    banned: frozenset[int] = frozenset()
+    bought: frozenset[int] = frozenset()
     key: str = ""
     cached: Candidates | None = None
     trail: list[dict[str, Any]] = field(default_factory=list)
@@ -87,12 +91,14 @@ class Ladder:
         if model is None:
             ask.reason = "model_missing"
             return self._from_list(ask, None, "stale")
-        if not confident(ask, model):
+        current = is_current(ask, model)
+        # a current list was made from a history the model knew
+        if not (current and ask.placement.least_confidence == 0) and not confident(ask, model):
             ask.reason = "low_confidence"
             ask.told("live", "too little is known")
             return None
         ask.reason = ""
-        if is_current(ask, model) and (outcome := self._from_list(ask, model, "cached")) and len(outcome.picks) >= ask.limit:
+        if current and (outcome := self._from_list(ask, model, "cached")) and len(outcome.picks) >= ask.limit:
             return outcome
         return await self._live(ask, model)
 
@@ -165,21 +171,22 @@ def confident(ask: Ask, model: LiveModel) -> bool:
     return known > 0 and min(1.0, known / CONFIDENT_ROWS) >= ask.placement.least_confidence
 
 
-def choose(ask: Ask, group_nos: Any, scores: Any, reason: str, skip: Ints = NONE) -> list[Pick]:
-    """Return the first items of a scored list that may be shown now, at most one a group."""
-    catalogue = ask.snapshot.catalogue
-    groups = catalogue.group_index(group_nos)
-    items, passing = catalogue.passing(ask.wanted)
-    good = passing[groups] & ~np.isin(groups, np.concatenate([ask.banned, skip]))
-    bought = catalogue.group_index(ask.state.bought) if ask.state is not None else NONE
-    if ask.wanted.exclude_bought:
-        good &= ~np.isin(groups, bought)
-    places = np.flatnonzero(good)[: ask.limit - len(skip)]
-    picks = []
-    for place in places:
-        group = int(groups[place])
-        why = "bought_before" if reason == "for_you" and group in bought else reason
-        picks.append(Pick(catalogue.item_for(group, items), float(scores[place]), why))
+def choose(ask: Ask, group_nos: Any, scores: Any, reason: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
+    """Return the first items of a scored list that may be shown now, at most one a group, none of the groups taken already."""
+    catalogue, out = ask.snapshot.catalogue, ask.banned | taken
+    first, room = catalogue.passing(ask.wanted).first, ask.limit - len(taken)
+    without_bought, own = ask.wanted.exclude_bought, reason == "for_you"
+    picks: list[Pick] = []
+    for start in range(0, len(group_nos), _AT_ONCE):
+        numbers = group_nos[start : start + _AT_ONCE]
+        groups = catalogue.group_index(numbers)
+        rows = zip(numbers.tolist(), groups.tolist(), first[groups].tolist(), scores[start : start + _AT_ONCE].tolist(), strict=True)
+        for number, group, item, score in rows:
+            if len(picks) >= room:
+                return picks
+            if item < 0 or group in out or (without_bought and number in ask.bought):
+                continue
+            picks.append(Pick(item, score, "bought_before" if own and number in ask.bought else reason))
     return picks
 
 
@@ -190,9 +197,9 @@ def fill(ask: Ask, picks: list[Pick]) -> tuple[list[Pick], str]:
     for segment, name, why in segments(ask):
         if len(picks) >= ask.limit:
             break
-        taken = np.array([catalogue.group[pick.index] for pick in picks], np.int64)
+        taken = frozenset(int(catalogue.group[pick.index]) for pick in picks)
         listed = ask.snapshot.popular(segment, ask.wanted)
-        listed = listed[: 4 * ask.limit + len(taken) + len(ask.banned) + (len(ask.state.bought) if ask.state is not None else 0)]
+        listed = listed[: ask.limit + len(taken) + len(ask.banned) + len(ask.bought)]
         scores = 1.0 / (1 + np.arange(len(listed)))
         more = choose(ask, catalogue.group_no[listed], scores, why, taken)
         ask.told(name, f"{len(more)} items from {segment or 'all'}")
@@ -228,6 +235,5 @@ def fixed(ask: Ask) -> list[Pick]:
     """Return the placement's fixed items that can be shown."""
     catalogue = ask.snapshot.catalogue
     indexes = [catalogue.index_of[item] for item in ask.placement.fixed.items if item in catalogue.index_of]
-    banned = set(ask.banned.tolist())
-    shown = [index for index in indexes if catalogue.available[index] and int(catalogue.group[index]) not in banned]
+    shown = [index for index in indexes if catalogue.available[index] and int(catalogue.group[index]) not in ask.banned]
     return [Pick(index, 0.0, "fixed") for index in shown[: ask.limit]]

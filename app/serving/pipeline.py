@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from app.access.domain import Principal
 from app.access.limits import Limiter
 from app.access.windows import Verdict
@@ -104,28 +102,31 @@ class Pipeline:
         placement, settings = placed.placement, self._parts.settings
         until = asyncio.get_running_loop().time() + (placement.deadline_ms or settings.deadline_ms) / 1000
         wanted = placement.filter.narrowed(request.category) if request.category else placement.filter
+        if request.category and wanted is placement.filter:
+            request.complain("category: outside of what this placement shows")
         request.limit = request.limit or placement.count
         catalogue = snapshot.catalogue
         index_of = catalogue.index_of
-        anchor = np.array([catalogue.group_no[catalogue.group[index_of[i]]] for i in request.anchor if i in index_of], np.int64)
-        out = [catalogue.group[index_of[i]] for i in (*request.exclude, *placement.blocked) if i in index_of]
-        banned = np.concatenate([catalogue.group_index(anchor), np.array(out, np.int64)]).astype(np.int64)
+        named = (*request.anchor, *request.exclude, *placement.blocked)
+        banned = frozenset(int(catalogue.group[index_of[i]]) for i in named if i in index_of) if named else frozenset()
+        anchor = NONE
+        if request.anchor:
+            anchor = catalogue.group_no[[catalogue.group[index_of[i]] for i in request.anchor if i in index_of]]
         anchored = placement.anchor == "item" and len(anchor) > 0
         owner = b"" if anchored else request.key
         key = pin = ""
         if placement.recommender and (owner or anchored):
             spelled = "-".join(map(str, sorted(anchor.tolist()))) if anchored else ""
-            key = ids.candidates_key(request.tenant, owner, placement.recommender, wanted.key(), spelled)
+            key = ids.candidates_key(request.tenant, owner, placement.recommender, wanted.key, spelled)
         if request.send_id or request.campaign:
             pin = ids.pin_key(request.tenant, pins.pin_digest(request))
         if limited:  # over the limit nothing is read: popular items are all there is
             return Ask(snapshot, placement, wanted, request.limit, until, None, limited, NONE, banned), Found(None, limited, [], False), ""
         found = await self._parts.people.find(request.tenant, request.key, [one for one in (key, pin) if one])
         cached = candidates.unpack(found.extra[0]) if key else None
-        reason = limited or ("" if found.state is not None else found.reason)
-        ask = Ask(
-            snapshot, placement, wanted, request.limit, until, found.state, reason, anchor, banned, key if found.trusted else "", cached
-        )
+        bought = frozenset(found.state.bought.tolist()) if found.state is not None else frozenset()
+        trusted_key = key if found.trusted else ""
+        ask = Ask(snapshot, placement, wanted, request.limit, until, found.state, found.reason, anchor, banned, bought, trusted_key, cached)
         return ask, found, pin
 
     def _pinned(self, ask: Ask, found: Found, pin: str, snapshot: Snapshot) -> Outcome | None:
@@ -134,9 +135,8 @@ class Pipeline:
         if outcome is None or (outcome.rung in OWN_RUNGS and found.state is None and not ask.anchored):
             return None
         catalogue = snapshot.catalogue
-        passing = catalogue.passing(ask.wanted)[0]
-        banned = set(ask.banned.tolist())
-        kept = [p for p in outcome.picks if passing[p.index] and int(catalogue.group[p.index]) not in banned]
+        passing = catalogue.passing(ask.wanted).items
+        kept = [p for p in outcome.picks if passing[p.index] and int(catalogue.group[p.index]) not in ask.banned]
         if len(kept) < len(outcome.picks):
             kept = fill(ask, kept)[0]
         outcome.picks = kept

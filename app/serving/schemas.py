@@ -64,6 +64,10 @@ class Asked(BaseModel):
     send_id: str | None = None
     campaign: str | None = None
     format: str | None = None
+    escape: str | None = None
+    empty: str | None = None
+    strict: bool | int | str | None = None
+    explain: bool | int | str | None = None
 
 
 class RankRequest(BaseModel):

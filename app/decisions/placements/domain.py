@@ -1,6 +1,7 @@
 """What a placement says: where content is shown, from which recommender, with which filter, and what stands in for it."""
 
 import hashlib
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,13 +26,21 @@ class Filter(BaseModel):
     price_max: float | None = Field(None, ge=0)
     exclude_bought: bool = False
 
+    @cached_property
     def key(self) -> str:
-        """Return a short name for this filter, equal for equal filters."""
+        """A short name for this filter, equal for equal filters."""
         return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()
 
     def narrowed(self, category: str) -> "Filter":
-        """Return this filter with one category more demanded."""
-        return self.model_copy(update={"categories": (category,)})
+        """Return this filter with one category demanded, or itself when that lies outside of its own categories."""
+        if self.categories and not any(category == own or category.startswith(f"{own} > ") for own in self.categories):
+            return self
+        return _narrowed(self, category)
+
+
+@lru_cache(maxsize=4096)
+def _narrowed(wide: Filter, category: str) -> Filter:
+    return Filter.model_validate({**{name: getattr(wide, name) for name in Filter.model_fields}, "categories": (category,)})
 
 
 class Fixed(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -28,6 +28,17 @@ class Row:
     available: bool
     price: float
     document: bytes
+
+
+class Passing(NamedTuple):
+    """What passes a filter: `items` bool[I], `groups` bool[G+1], `first` int64[G+1] the first such item of a group or -1.
+
+    The last place of the group arrays stands for index -1, a group that the catalogue does not have: it does not pass.
+    """
+
+    items: Bools
+    groups: Bools
+    first: Ints
 
 
 @dataclass
@@ -64,7 +75,7 @@ class Catalogue:
         return order, np.searchsorted(self.group[order], np.arange(len(self.group_no) + 1))
 
     @cached_property
-    def _masks(self) -> dict[str, tuple[Bools, Bools]]:
+    def _masks(self) -> dict[str, "Passing"]:
         return {}
 
     @cached_property
@@ -98,20 +109,19 @@ class Catalogue:
         order, bounds = self._by_group
         return order[bounds[group] : bounds[group + 1]]
 
-    def passing(self, wanted: Filter) -> tuple[Bools, Bools]:
-        """Return which items (bool[I]) and groups (bool[G+1]) are available and pass a filter; remembered.
-
-        The last place is False, so that index -1 (no group of this catalogue) does not pass.
-        """
-        key = wanted.key()
-        found = self._masks.get(key)
+    def passing(self, wanted: Filter) -> "Passing":
+        """Return what is available and passes a filter; remembered."""
+        found = self._masks.get(wanted.key)
         if found is None:
             if len(self._masks) >= 512:
                 self._masks.clear()
             items = self._passing_items(wanted)
-            groups = np.zeros(len(self.group_no) + 1, np.bool_)
-            groups[self.group[items]] = True
-            found = self._masks[key] = (items, groups)
+            first = np.full(len(self.group_no) + 1, -1, np.int64)
+            order, _ = self._by_group
+            # written backwards, so that of several items of a group the first one stays
+            good = order[items[order]][::-1]
+            first[self.group[good]] = good
+            found = self._masks[wanted.key] = Passing(items, first >= 0, first)
         return found
 
     def _passing_items(self, wanted: Filter) -> Bools:
@@ -133,13 +143,6 @@ class Catalogue:
         exact = set(allowed)
         codes = [code for code, word in enumerate(self.words[name]) if word in exact or (name == "category" and word.startswith(prefixes))]
         return np.isin(self.code[name], codes)
-
-    def item_for(self, group: int, passing: Bools) -> int:
-        """Return the item that stands for a group: the first that passes, or -1."""
-        for index in self.items_of(group):
-            if passing[index]:
-                return int(index)
-        return -1
 
     def word(self, name: str, index: int) -> str:
         """Return an item's kind, category or brand."""

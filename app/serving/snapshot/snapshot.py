@@ -39,7 +39,7 @@ class LiveModel:
 
     def mask_id(self, wanted: Filter, catalogue: Catalogue) -> int:
         """Return the number of the mask row of a filter, adding it when it is new; row 0 is open."""
-        key = wanted.key()
+        key = wanted.key
         found = self.keys.get(key)
         if found is not None:
             return found
@@ -48,7 +48,7 @@ class LiveModel:
             self.masks = self.masks[:1]
         if not len(self.masks):
             self.masks = np.zeros((1, len(self.groups)), np.float32)
-        open_groups = catalogue.passing(wanted)[1]
+        open_groups = catalogue.passing(wanted).groups
         row = np.where(open_groups[self.groups], np.float32(0), np.float32(-np.inf)).astype(np.float32)
         # a new array, never a changed one: a batch in the scoring thread may still read the old
         self.masks = np.vstack([self.masks, row[None, :]])
@@ -105,14 +105,14 @@ class Snapshot:
 
         The list of all people is followed by every other group that passes, so that a narrow filter is still filled.
         """
-        key = (segment, wanted.key())
+        key = (segment, wanted.key)
         found = self._popular.get(key)
         if found is None:
-            passing = self.catalogue.passing(wanted)[1]
+            passing = self.catalogue.passing(wanted).groups
             listed = self.catalogue.group_index(self.config.popular.get(segment, np.zeros(0, np.int64)))
             listed = listed[passing[listed]]
             if segment == "":
-                rest = np.flatnonzero(passing)[::-1]
+                rest = np.flatnonzero(passing[:-1])[::-1]
                 listed = np.concatenate([listed, rest[~np.isin(rest, listed)][:500]])
             found = listed
             if len(self._popular) < 2048:
