@@ -186,8 +186,8 @@ def evaluate(shop: Shop, known: baselines.Task, landed: int, figures: Figures) -
         somebody = next(iter(known.targets))
 
         def whole() -> bool:
-            told = caller.one(placement="benchmark-repeats", user_id=somebody, explain="1")["explain"]
-            return counter(address, "morsel_events_applied_total") >= landed and told["redis_trusted"]
+            told = caller.one(placement="benchmark-repeats", user_id=somebody, explain="1").get("explain", {})
+            return counter(address, "morsel_events_applied_total") >= landed and bool(told.get("redis_trusted"))
 
         until(whole, 300, "the states of all people")
         figures.tell("serving: from the start until all states are there", time.monotonic() - began, "s")
