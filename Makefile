@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -36,6 +36,12 @@ check: $(VENV)/.dev ## format, lint, types, imports, lock files
 format: $(VENV)/.dev ## write the format and the fixable lint
 	$(BIN)/ruff check --fix app tests migrations benchmarks
 	$(BIN)/ruff format app tests migrations benchmarks
+
+bench-demo: $(VENV)/.run ## from nothing to a ready demo, in seconds
+	$(BIN)/python benchmarks/demo.py
+
+bench-online-retail: $(VENV)/.run ## accuracy over HTTP on a real shop's data
+	$(BIN)/python benchmarks/online_retail.py
 
 system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
 	apt-get update -qq

@@ -1,6 +1,7 @@
 """Builds the shared resources of a server process, and takes them down again."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -80,7 +81,11 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     )
     hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
     reader.reconnect()
+    await limiter.warm()
     await holder.start()
+    # what was loaded stays for good: the collector need not look through it again and again
+    gc.collect()
+    gc.freeze()
     background = [asyncio.create_task(work) for work in (holder.follow(), serves.run(), clicks.run())]
     try:
         yield Resources(

@@ -139,7 +139,9 @@ class Holder:
                 # the new artefact is unusable: the model that works stays
                 models[recommender] = placed_model(old.models[recommender].model_no, old.models[recommender].loaded, catalogue)
         self._documents[tenant] = document
-        self.current[tenant] = Snapshot(tenant, catalogue, config, models, time.monotonic())
+        snapshot = Snapshot(tenant, catalogue, config, models, time.monotonic())
+        snapshot.warm()
+        self.current[tenant] = snapshot
         wanted = {(tenant, recommender, one.loaded.version) for recommender, one in models.items()}
         self._loaded = {key: model for key, model in self._loaded.items() if key[0] != tenant or key in wanted}
 

@@ -100,6 +100,15 @@ class Snapshot:
     confirmed_at: float
     _popular: dict[tuple[str, str], Ints] = field(default_factory=dict)
 
+    def warm(self) -> None:
+        """Prepare what the first requests would otherwise wait for: the item index, and each placement's filter."""
+        assert len(self.catalogue.index_of) <= len(self.catalogue)
+        for placed in self.config.placements.values():
+            self.popular("", placed.placement.filter)
+            model = self.models.get(placed.placement.recommender)
+            if model is not None:
+                model.mask_id(placed.placement.filter, self.catalogue)
+
     def popular(self, segment: str, wanted: Filter) -> Ints:
         """Return the group indexes of a popular list that pass a filter, best first; remembered.
 
