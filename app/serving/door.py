@@ -1,16 +1,15 @@
 """The door of the two routes a send depends on: plain ASGI, so that a request pays only for what it uses."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.domain import Scope as AccessScope
 from app.access.gate import Access
-from app.core.errors import BadRequest, Forbidden, LimitReached, Problem, TooLarge, Unavailable
+from app.core.errors import Forbidden, LimitReached, Problem, TooLarge, Unavailable
 from app.core.logging import log
 from app.serving.pipeline import Pipeline
 from app.serving.request import parse
@@ -30,7 +29,7 @@ class Door:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not (scope["path"] == RECOMMENDATIONS or scope["path"].startswith(SNIPPETS)):
+        if scope["type"] != "http" or not _ours(scope["path"]):
             await self._app(scope, receive, send)
             return
         methods = _METHODS[RECOMMENDATIONS if scope["path"] == RECOMMENDATIONS else SNIPPETS]
@@ -40,6 +39,10 @@ class Door:
         status, headers, body = await respond(scope["app"].state.server, scope, receive)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _ours(path: str) -> bool:
+    return path == RECOMMENDATIONS or (path.startswith(SNIPPETS) and len(path) > len(SNIPPETS) and "/" not in path[len(SNIPPETS) :])
 
 
 class Server:
@@ -69,14 +72,18 @@ async def _answered(server: Server, scope: Scope, receive: Receive, started: flo
     if not principal.may(AccessScope.RECOMMEND):
         raise Forbidden("This call needs the scope recommend.")
     authenticated = time.perf_counter()
+    sent: dict[str, str] | None = {}
     if scope["method"] == "POST":
-        given = {**given, **await _body(scope, receive, given)}
+        sent = await _body(scope, receive)
+        given = {**given, **(sent or {})}
     path = scope["path"]
     if path == RECOMMENDATIONS:
         placement, default = given.get("placement", "").strip(), "json"
     else:
-        placement, default = unquote(path[len(SNIPPETS) :]), "html"
+        placement, default = path[len(SNIPPETS) :], "html"
     request = parse(principal, given, placement, default)
+    if sent is None:
+        request.complain("body: must be a JSON object or a form")
     request.head = scope["method"] == "HEAD"
     if not principal.may_show(placement):
         raise Forbidden("This credential is bound to other placements.")
@@ -120,8 +127,8 @@ def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return given
 
 
-async def _body(scope: Scope, receive: Receive, query: Mapping[str, str]) -> dict[str, str]:
-    """Read a JSON object or a form; one that cannot be read counts as empty unless strict."""
+async def _body(scope: Scope, receive: Receive) -> dict[str, str] | None:
+    """Read a JSON object or a form; None when it is neither."""
     raw = await _read(receive)
     kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").split(b";")[0].strip().lower()
     if not raw.strip():
@@ -130,23 +137,20 @@ async def _body(scope: Scope, receive: Receive, query: Mapping[str, str]) -> dic
         return _joined(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     try:
         document = orjson.loads(raw)
-        if not isinstance(document, dict):
-            raise ValueError("not an object")
     except ValueError:
-        if query.get("strict", "").lower() in ("1", "true", "yes"):
-            raise BadRequest("The body must be a JSON object or a form.") from None
-        return {}
-    return {name: _spelled(value) for name, value in document.items()}
+        return None
+    if not isinstance(document, dict):
+        return None
+    return {name: ",".join(map(_spelled, value)) if isinstance(value, list) else _spelled(value) for name, value in document.items()}
 
 
 def _spelled(value: Any) -> str:
-    if value is None:
-        return ""
+    """Spell a scalar as in an address; deeper structures mean nothing here, and walking them would be work for an attacker."""
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, list):
-        return ",".join(_spelled(one) for one in value)
-    return value if isinstance(value, str) else str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else ""
 
 
 async def _read(receive: Receive) -> bytes:
