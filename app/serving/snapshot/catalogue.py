@@ -83,6 +83,10 @@ class Catalogue:
         """Items prepared for showing, by index and locale; filled by `app.serving.items`."""
         return {}
 
+    def prepare(self) -> None:
+        """Build the indexes that are otherwise built on first use."""
+        self.index_of, self._by_group, self._masks, self.shown  # noqa: B018 - reading a cached property builds it
+
     def document(self, index: int) -> dict[str, Any]:
         """Return an item's document as it was sent."""
         raw = self.changed.get(index)

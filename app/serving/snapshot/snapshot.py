@@ -102,7 +102,7 @@ class Snapshot:
 
     def warm(self) -> None:
         """Prepare what the first requests would otherwise wait for: the item index, and each placement's filter."""
-        assert len(self.catalogue.index_of) <= len(self.catalogue)
+        self.catalogue.prepare()
         for placed in self.config.placements.values():
             self.popular("", placed.placement.filter)
             model = self.models.get(placed.placement.recommender)
