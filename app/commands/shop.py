@@ -1,267 +1,28 @@
 """`morsel demo`: a generated shop, trained and served, with a page that shows what Morsel does."""
 
-import asyncio
-import os
-import signal
-import socket
-import threading
-import time
-from collections.abc import Awaitable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
-import httpx
-import numpy as np
 import typer
-import uvicorn
-from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
-from app.access import service as access
-from app.commands.running import fail, settings
-from app.commands.serve import background, prepare
-from app.core import clock, ids, redis, secret
-from app.core import settings as core_settings
-from app.core.db import Database
-from app.core.embedded import services
-from app.core.embedded.process import CannotStart
-from app.core.errors import Problem
-from app.core.logging import log
-from app.core.settings import Settings
-from app.data.people import jobs
-from app.data.people import service as people
-from app.data.people.publish import Publisher
-from app.demo import cache, credentials, stocking, store
-from app.demo import kept as keeping
-from app.demo.generator import Shop, Size, generate
-from app.demo.kept import Kept
-from app.demo.progress import say, step
-from app.main import create_app
-from app.ml.popularity.service import refresh_popular
-from app.ml.registry import service as registry
-from app.ml.training.service import Options, train
-from app.registry import RECOMMENDERS
-from app.wiring import public_url
-
-TENANT = ids.DEFAULT_TENANT
-SEED = 7
-PLACEMENTS = ["email-hero", "email-grid", "pdp-similar", "cart-complement", "home-popular"]
-_MODELS = ["personal", "item_to_item"]
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def demo(port: Annotated[int, typer.Option(help="Port to listen on (PORT, else MORSEL_PORT).")] = -1) -> None:
     """Generate a fashion shop, train on it, and serve it with a page that shows what Morsel does."""
-    _choose(port)
-    found = settings()
-    (found.data_dir.resolve() / "demo.json").unlink(missing_ok=True)
-    # a termination must unwind, or the servers started below would stay behind
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        access.check_exposure(found)
-        secret.master(found)
-        with _bound(found) as listening:
-            _run(found, listening)
-    except KeyboardInterrupt:
-        say("stopped")
-    except (access.Exposed, secret.WeakSecret, CannotStart, stocking.NotOurs, Problem) as error:
-        fail(error)
-    finally:
-        (found.data_dir.resolve() / "demo.json").unlink(missing_ok=True)
+    # imported on use: no other command pays for the generator, and no server for training
+    from app.commands.shopkeeping import keep
+
+    keep(port)
 
 
-def create_demo_app() -> FastAPI:
+def create_demo_app() -> "FastAPI":
     """Build the server's application with the demo's page on top; only `morsel demo` serves this one."""
+    from app.core.settings import load
     from app.demo.pages import router
+    from app.main import create_app
 
-    found = core_settings.load()
+    found = load()
     app = create_app(found)
     app.include_router(router)
     return app
-
-
-def _choose(port: int) -> None:
-    """Let the environment of this process, and of those it starts, say where to listen and how much to log."""
-    chosen = str(port) if port >= 0 else os.environ.get("PORT", "")
-    if chosen:
-        os.environ["MORSEL_PORT"] = chosen
-    os.environ.setdefault("MORSEL_LOG_LEVEL", "warning")
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _bound(found: Settings) -> Iterator[socket.socket]:
-    """Take the port before the work begins; connections are refused until the servers listen."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as listening:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            yield listening
-    except OSError as error:
-        fail(f"cannot listen on {found.host} port {found.port} ({error.strerror}); choose another: make demo PORT=8001")
-
-
-def _run(found: Settings, listening: socket.socket) -> None:
-    scale, kept = _scale(), keeping.load(found)
-    began = time.monotonic()
-    kept = kept or Kept(SEED, scale, clock.now().isoformat())
-    if not kept.stocked:
-        kept.scale = scale
-    elif kept.scale != scale:
-        say(f"keeping the shop of scale {kept.scale:g} in {found.data_dir}; remove that folder for another one")
-    base_url = public_url(found)
-    cache.bring_back(found)
-    with ThreadPoolExecutor(1) as pool:
-        # the generator needs no server: it runs while PostgreSQL sets itself up
-        shop = pool.submit(_generated, kept) if not kept.stocked or kept.base_url != base_url else None
-        with step("PostgreSQL and Valkey"):
-            urls = services(found)
-            where = urls.__enter__()
-        try:
-            prepare(found, where)
-            found = found.model_copy(update={"database_url": where.database_url, "redis_url": where.redis_url})
-            asyncio.run(_stock(found, kept, shop, base_url))
-            with background():
-                threading.Thread(target=_announce, args=(found, kept, began), daemon=True).start()
-                _listen(found, listening)
-        finally:
-            cache.bring_back(found)
-            urls.__exit__(None, None, None)
-
-
-def _scale() -> float:
-    text = os.environ.get("MORSEL_DEMO_SCALE", "1")
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale <= 4:
-        fail(f"MORSEL_DEMO_SCALE must be a number above 0 and up to 4, not {text!r}")
-    return scale
-
-
-def _generated(kept: Kept) -> Shop:
-    return generate(np.random.default_rng(kept.seed), datetime.fromisoformat(kept.now), Size.scaled(kept.scale))
-
-
-async def _stock(found: Settings, kept: Kept, shop: "Future[Shop] | None", base_url: str) -> None:
-    """Do what is missing: every step can be interrupted and is done again, or not at all, at the next start."""
-    db = Database(found.database_url, 5)
-    coming: Awaitable[Shop] | None = asyncio.wrap_future(shop) if shop is not None else None
-    try:
-        ours = await store.has_events(db, TENANT)
-        if not ours and (kept.stocked or not kept.items) and await store.has_items(db, TENANT):
-            raise stocking.NotOurs("this database already holds a catalogue; the demo wants an empty one")
-        if kept.stocked and not ours:
-            kept.stocked, kept.credentials = False, {}
-            coming = asyncio.create_task(asyncio.to_thread(_generated, kept))
-        if coming is not None:
-            await _bring_in(db, found, kept, coming, base_url, events=not ours)
-        if not kept.credentials:
-            kept.credentials = await credentials.create(db, found, TENANT)
-        if kept.base_url != base_url or "website_key" not in kept.credentials:
-            kept.credentials["website_key"] = await credentials.create_website(db, found, TENANT, base_url)
-        kept.base_url, kept.stocked = base_url, True
-        keeping.save(found, kept)
-    finally:
-        await db.close()
-
-
-async def _bring_in(db: Database, found: Settings, kept: Kept, coming: Awaitable[Shop], base_url: str, *, events: bool) -> None:
-    with step("a fashion shop generated: catalogue, people with tastes, a year of events"):
-        shop = await coming
-    kept.items = stocking.show_items(shop)
-    keeping.save(found, kept)
-    with step(f"{shop.catalogue.items:,} items imported"):
-        await stocking.put_catalogue(db, found, TENANT, shop, base_url)
-    if kept.stocked:
-        return
-    kept.people, withdrawn = stocking.samples(shop)
-    if events:
-        with step(f"{len(shop.events):,} events of {len(shop.people.activity):,} people imported"):
-            await stocking.put_events(db, found, TENANT, shop)
-    await people.set_consent(db, found, TENANT, withdrawn, False)
-    kept.people.append(keeping.Sample(withdrawn, shop.people.name(int(withdrawn[1:])), "withdrew consent to personal answers"))
-    kept.people.append(keeping.Sample(stocking.STRANGER, "A stranger", "never seen before"))
-    with step("models trained and promoted, states of all people computed"):
-        await asyncio.gather(_rebuild(db, found), _train(db, found))
-
-
-async def _rebuild(db: Database, found: Settings) -> None:
-    client = redis.connect(found.redis_url, timeout_ms=10_000)
-    try:
-        await jobs.rebuild(db, found, Publisher(client, found.state_ttl_days), TENANT)
-    finally:
-        await client.aclose()
-
-
-async def _train(db: Database, found: Settings) -> None:
-    await refresh_popular(db, TENANT, default_consent=found.default_consent)
-    if set(_MODELS) <= set(await registry.live(db, TENANT)):
-        return
-    await train(db, found, TENANT, _MODELS, RECOMMENDERS, Options(promote=True))
-
-
-def _listen(found: Settings, listening: socket.socket) -> None:
-    config = uvicorn.Config(
-        "app.commands.shop:create_demo_app", factory=True, workers=found.workers, access_log=False, log_level="warning",
-        server_header=False, timeout_graceful_shutdown=5, proxy_headers=False,
-    )  # fmt: skip
-    listening.set_inheritable(True)
-    Multiprocess(config, sockets=[listening]).run()
-
-
-def _announce(found: Settings, kept: Kept, began: float) -> None:
-    """Wait until answers are personal, then write `demo.json` and say how to call."""
-    host = "127.0.0.1" if found.host in ("0.0.0.0", "::", "") else found.host  # noqa: S104 - compared, not bound
-    with step("serving"), httpx.Client(base_url=f"http://{f'[{host}]' if ':' in host else host}:{found.port}", timeout=5) as http:
-        while not (token := _ready(http, kept)):
-            time.sleep(0.05)
-    keys = {name: kept.credentials[name] for name in ("client_id", "client_secret", "api_key", "write_key", "website_key")}
-    users = [one.user_id for one in kept.people[:-2]]
-    document = {"base_url": kept.base_url, **keys, "admin_token": token, "placements": PLACEMENTS, "users": users, "items": kept.items}
-    path = found.data_dir.resolve() / "demo.json"
-    keeping.write_private(path, document)
-    _greet(document, path, time.monotonic() - began)
-
-
-def _ready(http: httpx.Client, kept: Kept) -> str:
-    """Return an administrator's token when the server answers personally from a whole online state; else ''."""
-    try:
-        if http.get("/readyz").status_code != 200:
-            return ""
-        login = (kept.credentials["admin_id"], kept.credentials["admin_secret"])
-        granted = http.post("/oauth/token", auth=login, data={"grant_type": "client_credentials"})
-        if granted.status_code != 200:
-            return ""
-        token = str(granted.json()["access_token"])
-        asked = {"placement": "email-grid", "user_id": kept.people[0].user_id, "explain": "1"}
-        answer = http.get("/v1/recommendations", params=asked, headers={"Authorization": f"Bearer {token}"}).json()
-        personal = answer.get("source") in ("live", "cached") and answer.get("explain", {}).get("redis_trusted")
-        return token if personal else ""
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        log.debug("demo.not_ready", error=type(error).__name__)
-        return ""
-
-
-def _greet(document: dict[str, Any], path: Path, seconds: float) -> None:
-    base, user = document["base_url"], document["users"][0]
-    typer.echo(
-        f"\nMorsel is serving a generated fashion shop ({seconds:.0f} s).\n\n"
-        f"  Look     {base}/demo\n"
-        f"  API      {base}/docs\n\n"
-        f"  client_id      {document['client_id']}\n"
-        f"  client_secret  {document['client_secret']}\n"
-        f"  api key        {document['api_key']}\n"
-        f"  write key      {document['write_key']}\n"
-        f"  website key    {document['website_key']}\n"
-        f"  admin token    in {path}, with all of these\n\n"
-        f"  curl -H 'X-Api-Key: {document['api_key']}' '{base}/v1/recommendations?placement=email-grid&user_id={user}'\n\n"
-        "Ctrl-C stops everything; the next start takes seconds."
-    )

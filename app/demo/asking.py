@@ -25,6 +25,7 @@ _REASONS = {
     "popular": "popular with everybody",
     "fixed": "the placement's own",
 }
+_PERSONAL = ("for_you", "bought_before", "popular_in_category")
 
 
 @dataclass
@@ -139,12 +140,14 @@ async def history(app: FastAPI, user: str) -> list[Did] | None:
 
 def why(shown: dict[str, Any], did: list[Did]) -> tuple[str, list[str]]:
     """Return the reason that the API gave, and what the item has in common with the history."""
-    category, brand = shown["category"], shown["brand"]
-    alike = sum(1 for one in did if one.item.get("product_type") == category)
-    same_brand = sum(1 for one in did if one.item.get("brand") == brand)
-    facts = [f"{alike} {category.rpartition(' > ')[2]}"] if alike else []
-    facts += [f"{same_brand} {brand}"] if same_brand else []
-    return _REASONS.get(shown["reason"], shown["reason"]), facts
+    reason = _REASONS.get(shown["reason"], shown["reason"])
+    if shown["reason"] not in _PERSONAL:
+        return reason, []
+    alike = {
+        shown["category"].rpartition(" > ")[2]: sum(1 for one in did if one.item.get("product_type") == shown["category"]),
+        shown["brand"]: sum(1 for one in did if one.item.get("brand") == shown["brand"]),
+    }
+    return reason, [f"{name} {count}×" for name, count in alike.items() if count]
 
 
 def _timing(header: str) -> dict[str, float]:

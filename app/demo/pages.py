@@ -1,6 +1,7 @@
 """`/demo`: an e-mail for a sample person, why each item is in it, and what happens when the cache is taken away."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +9,10 @@ from fastapi import APIRouter, Body, Depends, FastAPI, Request
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
+from app.content.money import formatted
 from app.core.errors import BadRequest, Forbidden, NotFound, Unavailable
 from app.core.settings import Settings
+from app.data.catalog.domain import price_at
 from app.demo import asking, cache, kept
 from app.demo.asking import Answer, Caller, Did
 from app.demo.kept import Kept
@@ -19,17 +22,17 @@ _HERE = Path(__file__).parent
 _TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 _STATIC = {"demo.css": "text/css", "demo.js": "text/javascript"}
 _RUNGS = (
-    ("live", "Live model", "scored now, from the person's history"),
-    ("cached", "Current list", "scored before, history and model unchanged"),
-    ("stale", "Last good list", "scored earlier, from an older history or model"),
-    ("segment", "Popular in their segment", "their category or country"),
-    ("popular", "Popular here", "within the placement's filter"),
+    ("live", "Live model", "scored now"),
+    ("cached", "Current list", "scored before, still true"),
+    ("stale", "Last good list", "from an older history or model"),
+    ("segment", "Segment", "popular in category or country"),
+    ("popular", "Popular", "within the filter"),
     ("fixed", "Fixed content", "kept with the placement"),
 )
 _WHY_LOWER = {
     "no_user": "no person was named",
     "unknown_user": "nobody is known by this id",
-    "no_consent": "this person withdrew consent, or consent cannot be read now",
+    "no_consent": "no consent, or it cannot be read",
     "low_confidence": "too little is known of this person",
     "too_few_items": "the rung above had too few items left",
     "deadline": "the rung above was too slow",
@@ -116,7 +119,9 @@ async def item_page(request: Request, caller: Asker, item_id: str) -> Response:
     document = asking.item(request.app, item_id)
     if document is None:
         raise NotFound("There is no such item.")
-    return _html("item.html", item=document, similar=await caller.similar(item_id))
+    now = datetime.now(UTC)
+    price, full = (formatted(*price_at(part, now), "en") for part in (document, {**document, "sale_price": ""}))
+    return _html("item.html", item=document, price=price, full=full, similar=await caller.similar(item_id))
 
 
 @router.get("/pictures/{item_id}.png")

@@ -20,7 +20,7 @@ def step(what: str) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Print one line."""
-    _console.print(line)
+    _console.print(line, soft_wrap=True)
 
 
 @contextmanager
