@@ -1,7 +1,9 @@
 """Writes an outcome as bytes: JSON from prepared pieces, HTML and text through the placement's template."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -13,12 +15,15 @@ from app.core.errors import ascii_json
 from app.core.ids import short
 from app.core.logging import log
 from app.serving import items
-from app.serving.domain import Outcome
+from app.serving.domain import ITEM_REASONS, Outcome
 from app.serving.links import Served
 from app.serving.request import Request
 from app.serving.snapshot.snapshot import Placed, Snapshot
 
 MEDIA = {"json": b"application/json; charset=utf-8", "html": b"text/html; charset=utf-8", "text": b"text/plain; charset=utf-8"}
+
+# Braze reads answers of up to 1 MB; the rest is for what stands around the items
+_LARGEST_ITEMS = 950_000
 
 
 @dataclass(slots=True)
@@ -35,7 +40,8 @@ class Answer:
 
 def served(request: Request, placed: Placed, snapshot: Snapshot, outcome: Outcome, at: int) -> Served:
     """Return what the links of this answer carry."""
-    numbers = tuple(int(snapshot.catalogue.item_no[pick.index]) for pick in outcome.picks)
+    known = snapshot.catalogue.numbers
+    numbers = tuple([known[pick.index] for pick in outcome.picks])
     locale = request.locale if len(request.locale) < 60 else ""
     return Served(request.tenant, at, placed.number, outcome.recommendation_id, outcome.person_no, locale, numbers)
 
@@ -48,32 +54,56 @@ def body(given: Answer) -> bytes:
 
 
 def json_body(given: Answer) -> bytes:
-    """Return flat ASCII JSON."""
-    request, outcome, snapshot = given.request, given.outcome, given.snapshot
+    """Return flat ASCII JSON, put together from pieces that were encoded before."""
+    request, outcome = given.request, given.outcome
     parts: list[bytes] = []
+    size = 0
+    link, locale, catalogue, now = given.link.encode(), request.locale, given.snapshot.catalogue, time.time()
     for place, pick in enumerate(outcome.picks, 1):
-        item = items.show(snapshot.catalogue, pick.index, request.locale)
+        item = items.show(catalogue, pick.index, locale, now)
         front = items.json_escaped(item) if request.escape else item.json
-        url = f"{given.link}/{place}".encode() if given.link and item.target else b""
-        parts.append(front + url + items.json_tail(place, pick.score, pick.reason))
-    head = {
-        "recommendation_id": short(outcome.recommendation_id),
-        "placement": _safe(request.placement, request.escape),
-        "user_id": _safe(request.user, request.escape),
-        "source": outcome.rung,
-        "fallback": outcome.fallback,
-        "fallback_reason": outcome.reason,
-        "model": outcome.recommender,
-        "model_version": outcome.version,
-        "arm": "",
-        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "item_count": len(parts),
-        "has_items": bool(parts),
-        "warnings": [_safe(warning, request.escape) for warning in request.warnings],
-    }
-    if given.explain is not None:
-        head["explain"] = given.explain
-    return ascii_json(head)[:-1] + b',"items":[' + b",".join(parts) + b"]}"
+        url = b"%b/%d" % (link, place) if link and item.target else b""
+        parts.append(_ITEM % (front, url, place, pick.score, _REASON[pick.reason]))
+        size += len(parts[-1])
+        if size > _LARGEST_ITEMS:
+            parts.pop()
+            request.warnings.append("items: cut, as e-mail platforms read no more than 1 MB")
+            break
+    return _HEAD % (
+        short(outcome.recommendation_id).encode(),
+        _quoted(request.placement, request.escape),
+        _quoted(request.user, request.escape),
+        outcome.rung.encode(),
+        b"true" if outcome.fallback else b"false",
+        outcome.reason.encode(),
+        outcome.recommender.encode(),
+        outcome.version.encode(),
+        _moment(int(now)),
+        len(parts),
+        b"true" if parts else b"false",
+        ascii_json([_safe(warning, request.escape) for warning in request.warnings]) if request.warnings else b"[]",
+        b'"explain":' + ascii_json(given.explain) + b"," if given.explain is not None else b"",
+        b",".join(parts),
+    )
+
+
+_ITEM = b'%b%b","position":%d,"score":%.6g,"reason":"%b"}'
+_REASON = {reason: reason.encode() for reason in ITEM_REASONS}
+_HEAD = (
+    b'{"recommendation_id":"%b","placement":%b,"user_id":%b,"source":"%b","fallback":%b,"fallback_reason":"%b","model":"%b",'
+    b'"model_version":"%b","arm":"","generated_at":"%b","item_count":%d,"has_items":%b,"warnings":%b,%b"items":[%b]}'
+)
+
+
+@lru_cache(maxsize=2)
+def _moment(second: int) -> bytes:
+    return datetime.fromtimestamp(second, UTC).isoformat().encode()
+
+
+def _quoted(text: str, escape: bool) -> bytes:
+    if text.isascii() and text.replace("-", "").replace("_", "").isalnum():
+        return b'"%b"' % text.encode()
+    return ascii_json(_safe(text, escape))
 
 
 def _safe(text: str, escape: bool) -> str:
@@ -91,8 +121,8 @@ def rendered_body(given: Answer, *, html: bool) -> bytes:
     else:
         text = _through_template(given, html=html)
     if html:
-        return ascii_html(text)
-    return _no_json(text).encode("utf-8", "replace")
+        return ascii_html(_no_json(text, "<!-- -->"))
+    return _no_json(text, " .").encode("utf-8", "replace")
 
 
 def _through_template(given: Answer, *, html: bool) -> str:
@@ -109,11 +139,11 @@ def _through_template(given: Answer, *, html: bool) -> str:
 
 
 def _rendered(given: Answer, template: Template, part: Compiled) -> str:
-    catalogue, locale = given.snapshot.catalogue, given.request.locale
+    catalogue, locale, now = given.snapshot.catalogue, given.request.locale, time.time()
     cards: list[str] = []
     values: list[dict[str, Any]] = []
     for place, pick in enumerate(given.outcome.picks, 1):
-        item = items.show(catalogue, pick.index, locale)
+        item = items.show(catalogue, pick.index, locale, now)
         holes = {
             "url": f"{given.link}/{place}" if given.link and item.target else "#",
             "position": str(place),
@@ -134,10 +164,10 @@ def _rendered(given: Answer, template: Template, part: Compiled) -> str:
     return part.page(cards, context)
 
 
-def _no_json(text: str) -> str:
-    """An e-mail platform parses a body that happens to be JSON; a trailing line keeps text what it is."""
+def _no_json(text: str, tail: str) -> str:
+    """An e-mail platform parses a body that happens to be JSON; a tail keeps text what it is."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    return f"{text} ."
+    return f"{text}{tail}"
