@@ -202,7 +202,7 @@ async def _train(db: Database, found: Settings) -> None:
 def _listen(found: Settings, listening: socket.socket) -> None:
     config = uvicorn.Config(
         "app.commands.shop:create_demo_app", factory=True, workers=found.workers, access_log=False, log_level="warning",
-        server_header=False, timeout_graceful_shutdown=5, proxy_headers=False,
+        server_header=False, timeout_graceful_shutdown=5, timeout_worker_healthcheck=30, proxy_headers=False,
     )  # fmt: skip
     listening.set_inheritable(True)
     Multiprocess(config, sockets=[listening]).run()
