@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -144,6 +145,7 @@ async def test_ugly_parameters_are_answered_and_told(site: Site) -> None:
 
     assert await asyncio.to_thread(lambda: list(check())) == []
     await asyncio.to_thread(_addresses_and_methods, site)
+    await asyncio.to_thread(_raw_bytes, site)
     await asyncio.to_thread(_credentials, site)
 
 
@@ -179,6 +181,30 @@ def _addresses_and_methods(site: Site) -> None:
     assert (too_large.status, too_large.json["code"]) == (413, "too_large")
     get_with_type = site.ask(GRID, Content_Type="application/json", Accept="text/html")
     assert get_with_type.headers["content-type"] == "application/json; charset=utf-8", "the address chooses the format, not Accept"
+
+
+def _raw_bytes(site: Site) -> None:
+    """What no client library would send."""
+    key = site.key.encode()
+    requests = {
+        b"GET /v1/recommendations?placement=email-grid&user_id=\xff\xfe HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + key: {200, 400},
+        b"GET /v1/snippets/\xff\xfe HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + key: {200, 400},
+        b"GET /v1/recommendations HTTP/1.1\r\nHost: a\r\nX-Api-Key: \xff\xfe": {401},
+        b"GET /v1/recommendations HTTP/1.1\r\nHost: a\r\nAuthorization: Basic \xff\xfe": {401},
+        b"GET /v1/recommendations HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + key + b"\r\nOrigin: \xff": {200},
+        b"POST /v1/recommendations HTTP/1.1\r\nHost: a\r\nContent-Type: \xff\r\nContent-Length: 2\r\nX-Api-Key: " + key + b"\r\n\r\n{}": {
+            200
+        },
+        b"GET http://b/v1/recommendations HTTP/1.1\r\nHost: \xff\r\nX-Api-Key: " + key: {200},
+        b"GET * HTTP/1.1\r\nHost: a": {400, 404},
+        b"BREW /v1/recommendations HTTP/1.1\r\nHost: a": {400},
+        b"GET /v1/recommendations HTTP/1.1\r\nHost: a\r\nX: a\x00b": {400},
+    }
+    for request, expected in requests.items():
+        with socket.create_connection(urlsplit(site.address).netloc.split(":"), timeout=20) as wire:  # type: ignore[arg-type]
+            wire.sendall(request + (b"" if b"\r\n\r\n" in request else b"\r\nConnection: close\r\n\r\n"))
+            status = int(wire.recv(65_536).split()[1])
+        assert status in expected, (request[:60], status)
 
 
 def _credentials(site: Site) -> None:
