@@ -11,7 +11,8 @@ _FIRST = re.compile(r"[%{}*|\[\]$](?=[%{}*|\[\]])")
 _SUSPECT = re.compile(r"[%{}*|\[\]$]{2}")
 _TAG_ENTITIES = {ord(c): f"&#{ord(c)};" for c in "%{}*|[]$"}
 _ENTITIES = _TAG_ENTITIES | {ord(c): f"&#{ord(c)};" for c in "'\""} | {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
+# control characters, line separators that end a JavaScript string, and the marks that stand for holes in prepared cards
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ue000-\ue003]")
 
 
 def neutral_text(text: str) -> str:

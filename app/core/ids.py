@@ -1,9 +1,10 @@
 """Numbers inside, names outside: how external ids become keys, and how Redis keys are spelled."""
 
 import base64
+import binascii
 import hashlib
+import os
 import secrets
-import uuid
 from enum import IntEnum
 
 DEFAULT_TENANT = 1
@@ -20,7 +21,7 @@ class IdentityKind(IntEnum):
 
 def person_key(tenant: int, kind: int, value: str) -> bytes:
     """Return the 12-byte key that stands for an external id in Redis and in `person_identity`."""
-    text = f"{tenant}\0{kind}\0{value}".encode("utf-8", "surrogatepass")
+    text = f"{int(tenant)}\0{int(kind)}\0{value}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=12, person=b"morsel-person").digest()
 
 
@@ -29,9 +30,12 @@ def new_person_no() -> int:
     return secrets.randbits(62) | 1
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def short(key: bytes) -> str:
     """Spell key bytes in URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+    return binascii.b2a_base64(key, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def unshort(text: str) -> bytes:
@@ -42,6 +46,12 @@ def unshort(text: str) -> bytes:
 def state_key(tenant: int, key: bytes) -> str:
     """Redis key of a person's state, or of a pointer to it."""
     return f"m:{{{tenant}.{short(key)}}}:s"
+
+
+def person_keys(tenant: int, key: bytes, recommender: str, filter_key: str, anchor: str) -> tuple[str, str]:
+    """Redis keys of a person's state and of one of their lists, spelled in one go."""
+    stem = f"m:{{{tenant}.{short(key)}}}:"
+    return f"{stem}s", f"{stem}c:{recommender}:{filter_key}:{anchor}"
 
 
 def candidates_key(tenant: int, key: bytes, recommender: str, filter_key: str, anchor: str) -> str:
@@ -61,4 +71,4 @@ def marker_key(tenant: int) -> str:
 
 def recommendation_id() -> bytes:
     """Return a new random 16-byte id of a serve."""
-    return uuid.uuid4().bytes
+    return os.urandom(16)

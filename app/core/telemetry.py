@@ -1,6 +1,8 @@
 """Every Prometheus series, in one place; all workers of a server are summed."""
 
 import os
+from bisect import bisect_left
+from collections import Counter as Counter_
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
@@ -23,8 +25,37 @@ APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet a
 SNAPSHOT_AGE = Gauge("morsel_snapshot_age_seconds", "Seconds since the snapshot was last known to be current.", multiprocess_mode="max")
 
 
+_counts: Counter_[tuple[str, str, str]] = Counter_()
+_seconds: dict[str, list[float]] = {}
+
+
+def served(placement: str, rung: str, reason: str, seconds: float) -> None:
+    """Note an answer; the series get it with the next `flush`, since a series costs more than the note."""
+    _counts[placement, rung, reason] += 1
+    notes = _seconds.get(rung)
+    if notes is None:
+        notes = _seconds[rung] = []
+    notes.append(seconds)
+
+
+def flush() -> None:
+    """Bring noted answers to their series."""
+    counts, seconds = dict(_counts), dict(_seconds)
+    _counts.clear()
+    _seconds.clear()
+    for (placement, rung, reason), count in counts.items():
+        SERVES.labels(placement, rung, reason).inc(count)
+    for rung, notes in seconds.items():
+        child = SERVE_SECONDS.labels(rung)
+        # the library has no way to note many at once, and each note takes a lock and writes to a shared file
+        for bucket, count in Counter_(bisect_left(child._upper_bounds, note) for note in notes).items():
+            child._buckets[bucket].inc(count)
+        child._sum.inc(sum(notes))
+
+
 def metrics() -> bytes:
     """Return the series of all workers in the Prometheus text format."""
+    flush()
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not folder:
         return generate_latest()

@@ -15,7 +15,7 @@ from app.core.errors import ascii_json
 from app.core.ids import short
 from app.core.logging import log
 from app.serving import items
-from app.serving.domain import ITEM_REASONS, Outcome
+from app.serving.domain import ITEM_REASONS, Outcome, Pick
 from app.serving.links import Served
 from app.serving.request import Request
 from app.serving.snapshot.snapshot import Placed, Snapshot
@@ -113,19 +113,18 @@ def _safe(text: str, escape: bool) -> str:
 
 def rendered_body(given: Answer, *, html: bool) -> bytes:
     """Return HTML as ASCII with entities, or UTF-8 text; the placement's fixed content when there is nothing else."""
-    placement = given.placed.placement
-    if not given.outcome.picks:
-        if given.request.blank:
-            return b""
-        text = placement.fixed.html if html else placement.fixed.text
-    else:
-        text = _through_template(given, html=html)
-    if html:
-        return ascii_html(_no_json(text, "<!-- -->"))
-    return _no_json(text, " .").encode("utf-8", "replace")
+    fixed = given.placed.placement.fixed
+    body = None
+    if given.outcome.picks:
+        body = _through_template(given, html=html)
+    elif given.request.blank:
+        return b""
+    if body is None:
+        body = ascii_html(fixed.html) if html else fixed.text.encode("utf-8", "replace")
+    return _no_json(body, b"<!-- -->" if html else b" .")
 
 
-def _through_template(given: Answer, *, html: bool) -> str:
+def _through_template(given: Answer, *, html: bool) -> bytes | None:
     templates = given.snapshot.config.templates
     for name in dict.fromkeys((given.placed.placement.template, "grid")):
         template = templates.get(name)
@@ -135,39 +134,53 @@ def _through_template(given: Answer, *, html: bool) -> str:
             return _rendered(given, template, template.html if html else template.text)
         except BadTemplate as error:
             log.error("template.fault", template=name, error=str(error)[:200])
-    return given.placed.placement.fixed.html if html else given.placed.placement.fixed.text
+    return None
 
 
-def _rendered(given: Answer, template: Template, part: Compiled) -> str:
-    catalogue, locale, now = given.snapshot.catalogue, given.request.locale, time.time()
-    cards: list[str] = []
-    values: list[dict[str, Any]] = []
-    for place, pick in enumerate(given.outcome.picks, 1):
-        item = items.show(catalogue, pick.index, locale, now)
-        holes = {
-            "url": f"{given.link}/{place}" if given.link and item.target else "#",
-            "position": str(place),
-            "score": f"{pick.score:.6g}",
-            "reason": pick.reason,
-        }
-        shown = item.html_values() if part.html else item.text_values()
-        values.append({**shown, **holes})
-        if part.slow:
-            cards.append(part.whole_card(values[-1], locale))
-            continue
-        key = (template.name, template.version, part.html)
+def _rendered(given: Answer, template: Template, part: Compiled) -> bytes:
+    picks, locale = given.outcome.picks, given.request.locale
+    pieces = None if part.slow else part.pieces(len(picks), given.placed.name, locale)
+    if pieces is None:
+        return _rendered_anew(given, part)
+    key, now = (template.name, template.version, part.html), time.time()
+    out = [pieces[0]]
+    for place, pick in enumerate(picks, 1):
+        item = items.show(given.snapshot.catalogue, pick.index, locale, now)
         card = item.cards.get(key)
         if card is None:
+            shown = item.html_values() if part.html else item.text_values()
             card = item.cards[key] = part.card_with_holes(shown, locale)
-        cards.append(card.filled(holes))
+        out.append(card.filled(_holes(given, item, pick, place)))
+        out.append(pieces[place])
+    return b"".join(out)
+
+
+def _rendered_anew(given: Answer, part: Compiled) -> bytes:
+    """Render every card and the frame through Liquid, for a template that computes with what differs from serve to serve."""
+    locale, now = given.request.locale, time.time()
+    values: list[dict[str, Any]] = []
+    for place, pick in enumerate(given.outcome.picks, 1):
+        item = items.show(given.snapshot.catalogue, pick.index, locale, now)
+        shown = item.html_values() if part.html else item.text_values()
+        values.append({**shown, **{name: value.decode() for name, value in _holes(given, item, pick, place).items()}})
     context = {"items": values, "item_count": len(values), "placement": given.placed.name, "locale": locale}
-    return part.page(cards, context)
+    return part.encoded(part.page([part.whole_card(one, locale) for one in values], context))
 
 
-def _no_json(text: str, tail: str) -> str:
+def _holes(given: Answer, item: items.ShownItem, pick: Pick, place: int) -> dict[str, bytes]:
+    link = b"%b/%d" % (given.link.encode(), place) if given.link and item.target else b"#"
+    return {"url": link, "position": b"%d" % place, "score": b"%.6g" % pick.score, "reason": _REASON[pick.reason]}
+
+
+def _no_json(body: bytes, tail: bytes) -> bytes:
     """An e-mail platform parses a body that happens to be JSON; a tail keeps text what it is."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
-    return f"{text}{tail}"
+    if body[:1] in _JSON_STARTS:
+        try:
+            orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return body
+        return body + tail
+    return body
+
+
+_JSON_STARTS = frozenset(bytes((byte,)) for byte in b'{["-0123456789tfn \t\r\n')

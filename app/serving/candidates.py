@@ -1,29 +1,31 @@
 """The value Redis keeps of a scored list: which model and which history it came from, then groups and scores."""
 
 import struct
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 FORMAT = 1
 _HEAD = struct.Struct("<BIQH")
+_NATIVE = sys.byteorder == "little"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A scored list, best first; `groups` uint32 group numbers, `scores` float32. Decoded arrays are read-only views."""
+    """A scored list, best first: group numbers and their scores, as plain numbers when they are indexed."""
 
     model_no: int
     seq: int
-    groups: NDArray[np.uint32]
-    scores: NDArray[np.float32]
+    groups: Sequence[int]
+    scores: Sequence[float]
 
 
 def pack(candidates: Candidates) -> bytes:
     """Encode a list."""
     head = _HEAD.pack(FORMAT, candidates.model_no, candidates.seq, len(candidates.groups))
-    return head + candidates.groups.astype("<u4").tobytes() + candidates.scores.astype("<f4").tobytes()
+    return head + np.array(candidates.groups, "<u4").tobytes() + np.array(candidates.scores, "<f4").tobytes()
 
 
 def unpack(value: bytes | None) -> Candidates | None:
@@ -33,5 +35,9 @@ def unpack(value: bytes | None) -> Candidates | None:
     _, model_no, seq, count = _HEAD.unpack_from(value)
     if len(value) != _HEAD.size + 8 * count:
         return None
-    groups = np.frombuffer(value, "<u4", count, _HEAD.size)
-    return Candidates(model_no, seq, groups, np.frombuffer(value, "<f4", count, _HEAD.size + 4 * count))
+    middle = _HEAD.size + 4 * count
+    if not _NATIVE:
+        groups, scores = np.frombuffer(value, "<u4", count, _HEAD.size), np.frombuffer(value, "<f4", count, middle)
+        return Candidates(model_no, seq, groups.tolist(), scores.tolist())
+    view = memoryview(value)
+    return Candidates(model_no, seq, view[_HEAD.size : middle].cast("I"), view[middle:].cast("f"))

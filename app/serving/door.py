@@ -19,6 +19,8 @@ RECOMMENDATIONS = "/v1/recommendations"
 SNIPPETS = "/v1/snippets/"
 _METHODS = {RECOMMENDATIONS: ("GET", "HEAD", "POST"), SNIPPETS: ("GET", "HEAD")}
 MAX_BODY = 65_536
+_PRIVATE = (b"cache-control", b"private, max-age=0")
+_TIMING = b"auth;dur=%.2f, limit;dur=%.2f, lookup;dur=%.2f, choose;dur=%.2f, write;dur=%.2f, total;dur=%.2f"
 Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
@@ -104,20 +106,23 @@ async def _answered(server: Server, scope: Scope, receive: Receive, started: flo
         # whatever is wrong with the person's own answer, popular items can still be shown
         log.error("serving.fault", error=type(error).__name__, exc_info=error)
         reply = server.pipeline.plain(request, snapshot)
-    stages = [("auth", 1000 * (authenticated - started)), ("limit", 1000 * (limited - authenticated)), *reply.stages]
+    timing = _TIMING % (1000 * (authenticated - started), 1000 * (limited - authenticated), *reply.stages)
     headers = [
         (b"content-type", reply.media),
-        (b"content-length", str(len(reply.body)).encode()),
-        (b"cache-control", b"private, max-age=0"),
-        (b"server-timing", ", ".join(f"{name};dur={ms:.2f}" for name, ms in stages).encode()),
+        (b"content-length", b"%d" % len(reply.body)),
+        _PRIVATE,
+        (b"server-timing", timing),
         (b"x-morsel-source", reply.outcome.rung.encode()),
     ]
     return 200, headers, reply.body
 
 
 def _query(scope: Scope) -> dict[str, str]:
-    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=None)
-    return _joined(pairs)
+    raw: bytes = scope["query_string"]
+    if b"%" in raw or b"+" in raw or not raw.isascii():
+        return _joined(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=None))
+    pairs = [part.partition("=") for part in raw.decode().split("&")]
+    return _joined([(name, value) for name, _, value in pairs if name])
 
 
 def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:

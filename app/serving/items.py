@@ -1,6 +1,5 @@
 """Items as they are shown: values for templates, and bytes of JSON with holes for what differs from serve to serve."""
 
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,7 +21,7 @@ _DEFAULT_SIZE = 600
 class ShownItem:
     """One item in one locale, valid `until` a unix moment (its price may change then).
 
-    `json` and `json_escaped` end before the hole of the link; the rest follows with `json_tail`. `cards` are item cards
+    `json` and `json_escaped` end before the hole of the link. `cards` are item cards
     already rendered, by template, version and whether HTML.
     """
 
@@ -42,11 +41,10 @@ class ShownItem:
         return {name: neutral_text(value) if isinstance(value, str) else value for name, value in self.values.items()}
 
 
-def show(catalogue: Catalogue, index: int, locale: str) -> ShownItem:
-    """Return an item as it is shown now, prepared on first use."""
-    known = catalogue.shown.get((index, locale))
-    if known is not None and time.time() < known.until:
-        assert isinstance(known, ShownItem)
+def show(catalogue: Catalogue, index: int, locale: str, now: float) -> ShownItem:
+    """Return an item as it is shown at a unix moment, prepared on first use."""
+    known: ShownItem | None = catalogue.shown.get((index, locale))
+    if known is not None and now < known.until:
         return known
     if len(catalogue.shown) >= _MOST_SHOWN:
         catalogue.shown.clear()
@@ -100,8 +98,3 @@ def json_escaped(item: ShownItem) -> bytes:
         safe = {name: str(value.__html__()) if hasattr(value, "__html__") else value for name, value in item.html_values().items()}
         item.json_escaped = ascii_json(safe)[:-1] + b',"url":"'
     return item.json_escaped
-
-
-def json_tail(position: int, score: float, reason: str) -> bytes:
-    """Return what follows the link in an item's JSON."""
-    return f'","position":{position},"score":{score:.6g},"reason":"{reason}"}}'.encode()

@@ -1,13 +1,14 @@
 """The ladder: live model, last good list, segment, popular, fixed. The first rung that can answer before the deadline does."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from app.core.settings import Settings
-from app.data.people.online import State
+from app.data.people.online import StateView
 from app.decisions.placements.domain import Filter, Placement
 from app.serving import candidates as lists
 from app.serving.candidates import Candidates
@@ -20,8 +21,6 @@ from app.serving.snapshot.snapshot import LiveModel, Snapshot
 
 CONFIDENT_ROWS = 5
 _MARGIN_S = 0.01
-# Most answers are found in the first few of a list: looking further costs more than it finds.
-_AT_ONCE = 24
 NONE = np.zeros(0, np.int64)
 
 
@@ -39,7 +38,7 @@ class Ask:
     wanted: Filter
     limit: int
     until: float
-    state: State | None
+    state: StateView | None
     reason: str
     anchor: Ints = field(default_factory=lambda: NONE)
     banned: frozenset[int] = frozenset()
@@ -129,7 +128,7 @@ class Ladder:
         k = max(self._settings.candidates, ask.limit) + len(ask.banned)
         groups, scores = await self._scorer.top(model, catalogue, history, exclude, ask.wanted, k, until)
         seq = 0 if ask.anchored or ask.state is None else ask.state.seq
-        made = Candidates(model.model_no, seq, catalogue.group_no[groups].astype(np.uint32), scores)
+        made = Candidates(model.model_no, seq, catalogue.group_no[groups].tolist(), scores.tolist())
         if ask.key:
             self._lookup.write("SET", ask.key, lists.pack(made), "EX", self._settings.candidates_ttl_s)
         return made
@@ -171,22 +170,20 @@ def confident(ask: Ask, model: LiveModel) -> bool:
     return known > 0 and min(1.0, known / CONFIDENT_ROWS) >= ask.placement.least_confidence
 
 
-def choose(ask: Ask, group_nos: Any, scores: Any, reason: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
+def choose(ask: Ask, group_nos: Iterable[int], scores: Iterable[float], reason: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
     """Return the first items of a scored list that may be shown now, at most one a group, none of the groups taken already."""
-    catalogue, out = ask.snapshot.catalogue, ask.banned | taken
-    first, room = catalogue.passing(ask.wanted).first, ask.limit - len(taken)
-    without_bought, own = ask.wanted.exclude_bought, reason == "for_you"
+    catalogue, out = ask.snapshot.catalogue, ask.banned | taken if taken else ask.banned
+    place_of, first_of = catalogue.place_of, catalogue.passing(ask.wanted).first_of
+    room, without_bought, own, bought = ask.limit - len(taken), ask.wanted.exclude_bought, reason == "for_you", ask.bought
     picks: list[Pick] = []
-    for start in range(0, len(group_nos), _AT_ONCE):
-        numbers = group_nos[start : start + _AT_ONCE]
-        groups = catalogue.group_index(numbers)
-        rows = zip(numbers.tolist(), groups.tolist(), first[groups].tolist(), scores[start : start + _AT_ONCE].tolist(), strict=True)
-        for number, group, item, score in rows:
-            if len(picks) >= room:
-                return picks
-            if item < 0 or group in out or (without_bought and number in ask.bought):
-                continue
-            picks.append(Pick(item, score, "bought_before" if own and number in ask.bought else reason))
+    for number, score in zip(group_nos, scores, strict=True):
+        if len(picks) >= room:
+            break
+        group = place_of.get(number, -1)
+        item = first_of[group]
+        if item < 0 or group in out or (without_bought and number in bought):
+            continue
+        picks.append(Pick(item, score, "bought_before" if own and number in bought else reason))
     return picks
 
 
@@ -200,8 +197,8 @@ def fill(ask: Ask, picks: list[Pick]) -> tuple[list[Pick], str]:
         taken = frozenset(int(catalogue.group[pick.index]) for pick in picks)
         listed = ask.snapshot.popular(segment, ask.wanted)
         listed = listed[: ask.limit + len(taken) + len(ask.banned) + len(ask.bought)]
-        scores = 1.0 / (1 + np.arange(len(listed)))
-        more = choose(ask, catalogue.group_no[listed], scores, why, taken)
+        scores = [1.0 / (1 + place) for place in range(len(listed))]
+        more = choose(ask, catalogue.group_no[listed].tolist(), scores, why, taken)
         ask.told(name, f"{len(more)} items from {segment or 'all'}")
         rung = rung or (name if more else "")
         picks = picks + more
@@ -215,19 +212,20 @@ def segments(ask: Ask) -> list[tuple[str, str, str]]:
     """Return the popular lists to try: the category used most, else the country, then all."""
     catalogue = ask.snapshot.catalogue
     found: list[tuple[str, str, str]] = []
-    groups, weight = (ask.anchor, np.ones(len(ask.anchor)))
+    groups, weight, country = ask.anchor, np.ones(len(ask.anchor)), ""
     if not len(groups) and ask.state is not None:
-        groups, weight = ask.state.groups.astype(np.int64), ask.state.kinds.astype(np.float64)
+        whole = ask.state.whole()
+        if whole is not None:
+            groups, weight = whole.groups.astype(np.int64), whole.kinds.astype(np.float64)
+            country = whole.country
     index = catalogue.group_index(groups)
     if (index >= 0).any() and ask.placement.recommender:
         codes = np.array([catalogue.code["category"][catalogue.items_of(group)[0]] for group in index[index >= 0]])
         word = catalogue.words["category"][int(np.bincount(codes, weight[index >= 0]).argmax())]
         if f"category:{word}" in ask.snapshot.config.popular:
             found.append((f"category:{word}", "segment", "popular_in_category"))
-    if not found and ask.state is not None and ask.placement.recommender:
-        country = f"country:{ask.state.country}"
-        if ask.state.country and country in ask.snapshot.config.popular:
-            found.append((country, "segment", "popular_in_country"))
+    if not found and country and ask.placement.recommender and f"country:{country}" in ask.snapshot.config.popular:
+        found.append((f"country:{country}", "segment", "popular_in_country"))
     return [*found, ("", "popular", "popular")]
 
 

@@ -7,9 +7,10 @@ dead. Targets are looked up in the catalogue: a token can only lead to an item's
 
 import hmac
 import struct
+import time
 from dataclasses import dataclass
 
-from app.access.gate import Access
+from app.access.gate import Access, LinkKeys
 from app.core.errors import Unavailable
 from app.core.ids import short, unshort
 
@@ -41,15 +42,24 @@ class Links:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._signing: dict[int, tuple[float, LinkKeys]] = {}
 
     def token(self, served: Served) -> str:
         """Sign a serve; raises Unavailable when no key can be opened."""
-        keys = self._access.link_keys(served.tenant)
+        keys = self._keys(served.tenant)
         kid, locale = keys.kid.encode(), served.locale.encode()
         head = _HEAD.pack(served.at, served.placement_no, served.recommendation_id, served.person_no, len(locale))
         items = struct.pack(f"<{len(served.items)}I", *served.items)
         body = b"".join((_FRONT.pack(_VERSION, served.tenant, len(kid)), kid, head, locale, items))
         return short(body + _mac(keys.secret, body))
+
+    def _keys(self, tenant: int) -> LinkKeys:
+        """Return a tenant's keys; which of them signs is looked at once a second."""
+        known = self._signing.get(tenant)
+        now = time.monotonic()
+        if known is None or known[0] < now:
+            known = self._signing[tenant] = (now + 1.0, self._access.link_keys(tenant))
+        return known[1]
 
     def read(self, token: str) -> Served:
         """Read a token; raises BadLink."""

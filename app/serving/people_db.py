@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import telemetry
 from app.core.db import Database
 from app.core.logging import log
-from app.data.people.online import State, unpack_state
+from app.data.people.online import StateView, view_state
 
 _OPEN_SECONDS = 1.0
 _AT_ONCE = 200
@@ -35,10 +35,10 @@ class PeopleDatabase:
         self._db = db
         self._timeout = timeout_ms / 1000
         self._closed_until = 0.0
-        self._pending: dict[tuple[int, bytes], asyncio.Future[State | None]] = {}
+        self._pending: dict[tuple[int, bytes], asyncio.Future[StateView | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def state(self, tenant: int, key: bytes) -> State | None:
+    async def state(self, tenant: int, key: bytes) -> StateView | None:
         """Return a person's state, or None for a person nobody knows; raises DatabaseDown."""
         if time.monotonic() < self._closed_until:
             raise DatabaseDown("resting after a failure")
@@ -64,7 +64,7 @@ class PeopleDatabase:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _read(self, tenant: int, waiting: dict[bytes, asyncio.Future[State | None]]) -> None:
+    async def _read(self, tenant: int, waiting: dict[bytes, asyncio.Future[StateView | None]]) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 keys = orjson.dumps([key.hex() for key in waiting]).decode()
@@ -80,7 +80,7 @@ class PeopleDatabase:
             if not future.done():
                 future.set_result(found.get(key))
 
-    def _fail(self, waiting: dict[bytes, asyncio.Future[State | None]], error: BaseException) -> None:
+    def _fail(self, waiting: dict[bytes, asyncio.Future[StateView | None]], error: BaseException) -> None:
         if time.monotonic() >= self._closed_until:
             log.warning("people.database_down", error=type(error).__name__)
         self._closed_until = time.monotonic() + _OPEN_SECONDS
@@ -91,8 +91,8 @@ class PeopleDatabase:
             future.exception()  # whoever waited may have given up already
 
 
-def _with_consent(packed: bytes | None, consent: int | None) -> State | None:
-    state = unpack_state(bytes(packed)) if packed is not None else None
-    if state is None:
-        return None
-    return state._replace(consent=None if consent is None else bool(consent))
+def _with_consent(packed: bytes | None, consent: int | None) -> StateView | None:
+    view = view_state(bytes(packed)) if packed is not None else None
+    if view is not None:
+        view.consent = None if consent is None else bool(consent)
+    return view

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.core import clock, ids
-from app.data.people.online import State, unpack_pointer, unpack_state
+from app.data.people.online import POINTER_FORMAT, StateView, unpack_pointer, view_state
 from app.ml import contract
 from app.ml.contract import History, Ints
 from app.serving.lookup import Lookup
@@ -22,7 +22,7 @@ class Found:
     `trusted` says that Redis answered and may be believed.
     """
 
-    state: State | None
+    state: StateView | None
     reason: str
     extra: list[bytes | None]
     trusted: bool
@@ -36,27 +36,26 @@ class People:
         self._database = database
         self._default_consent = default_consent
 
-    async def find(self, tenant: int, key: bytes, others: list[str]) -> Found:
-        """Read a person's state and other values in one go; an empty key means nobody."""
-        keys = [ids.state_key(tenant, key), *others] if key else others
+    async def find(self, tenant: int, key: bytes, keys: list[str]) -> Found:
+        """Read values in one go, a person's state first among them unless `key` is empty, which means nobody."""
         try:
             values = await self._lookup.get(tenant, keys) if keys else []
             state_value, extra = (values[0], values[1:]) if key else (None, values)
             trusted = True
-            if state_value is not None and (primary := unpack_pointer(state_value)) is not None:
+            if state_value is not None and state_value[0] == POINTER_FORMAT and (primary := unpack_pointer(state_value)) is not None:
                 state_value = (await self._lookup.get(tenant, [ids.state_key(tenant, primary)]))[0]
         except RedisDown:
-            state_value, extra, trusted = None, [None] * len(others), False
+            state_value, extra, trusted = None, [None] * (len(keys) - bool(key)), False
         if not key:
             return Found(None, "no_user", extra, trusted)
         if trusted:
-            return self._judged(unpack_state(state_value) if state_value is not None else None, extra, trusted)
+            return self._judged(view_state(state_value), extra, trusted)
         try:
             return self._judged(await self._database.state(tenant, key), extra, trusted)
         except DatabaseDown:
             return Found(None, "database_down", extra, trusted)
 
-    def _judged(self, state: State | None, extra: list[bytes | None], trusted: bool) -> Found:
+    def _judged(self, state: StateView | None, extra: list[bytes | None], trusted: bool) -> Found:
         if state is None:
             return Found(None, "unknown_user", extra, trusted)
         consent = self._default_consent if state.consent is None else state.consent
@@ -65,8 +64,11 @@ class People:
         return Found(state, "", extra, trusted)
 
 
-def history_of(state: State, model: LiveModel) -> History:
+def history_of(view: StateView, model: LiveModel) -> History:
     """Return a state's history as rows of a model, at the present moment."""
+    state = view.whole()
+    if state is None:
+        return contract.history()
     age = np.maximum(clock.now().timestamp() - state.last_at.astype(np.float64), 0) / 86_400
     return model.loaded.history(state.groups, state.kinds, age, state.times, state.amounts)
 

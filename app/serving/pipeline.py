@@ -43,12 +43,12 @@ class Parts:
 
 @dataclass(slots=True)
 class Reply:
-    """A finished answer: its body, what it was, and how long each stage took (name, milliseconds)."""
+    """A finished answer: its body, what it was, and the milliseconds of lookup, choice, writing, and all together."""
 
     body: bytes
     media: bytes
     outcome: Outcome
-    stages: list[tuple[str, float]]
+    stages: tuple[float, float, float, float]
 
 
 class Pipeline:
@@ -71,10 +71,9 @@ class Pipeline:
         done = time.perf_counter()
         if not request.head:
             self._parts.serves.add(record.serve_record(request, placed, snapshot, outcome, principal.client_no, started))
-        telemetry.SERVES.labels(placed.name, outcome.rung, outcome.reason).inc()
-        telemetry.SERVE_SECONDS.labels(outcome.rung).observe(done - started)
-        stages = [("lookup", looked_up - started), ("choose", chosen - looked_up), ("write", done - chosen), ("total", done - started)]
-        return Reply(body, answer.MEDIA[request.format], outcome, [(name, 1000 * value) for name, value in stages])
+        telemetry.served(placed.name, outcome.rung, outcome.reason, done - started)
+        stages = (1000 * (looked_up - started), 1000 * (chosen - looked_up), 1000 * (done - chosen), 1000 * (done - started))
+        return Reply(body, answer.MEDIA[request.format], outcome, stages)
 
     def plain(self, request: Request, snapshot: Snapshot) -> Reply:
         """Answer with popular items alone, when the person's own answer failed for a reason nobody foresaw."""
@@ -84,7 +83,7 @@ class Pipeline:
         picks, rung = fill(ask, [])
         outcome = Outcome(rung, "model_error", picks, recommendation_id=ids.recommendation_id())
         body = answer.body(Answer(request, placed, snapshot, outcome, ""))
-        return Reply(body, answer.MEDIA[request.format], outcome, [])
+        return Reply(body, answer.MEDIA[request.format], outcome, (0.0, 0.0, 0.0, 0.0))
 
     def _placement(self, request: Request, snapshot: Snapshot) -> Placed:
         placements = snapshot.config.placements
@@ -114,17 +113,19 @@ class Pipeline:
             anchor = catalogue.group_no[[catalogue.group[index_of[i]] for i in request.anchor if i in index_of]]
         anchored = placement.anchor == "item" and len(anchor) > 0
         owner = b"" if anchored else request.key
-        key = pin = ""
-        if placement.recommender and (owner or anchored):
-            spelled = "-".join(map(str, sorted(anchor.tolist()))) if anchored else ""
-            key = ids.candidates_key(request.tenant, owner, placement.recommender, wanted.key, spelled)
-        if request.send_id or request.campaign:
-            pin = ids.pin_key(request.tenant, pins.pin_digest(request))
+        pin = ids.pin_key(request.tenant, pins.pin_digest(request)) if request.send_id or request.campaign else ""
         if limited:  # over the limit nothing is read: popular items are all there is
             return Ask(snapshot, placement, wanted, request.limit, until, None, limited, NONE, banned), Found(None, limited, [], False), ""
-        found = await self._parts.people.find(request.tenant, request.key, [one for one in (key, pin) if one])
+        spelled = "-".join(map(str, sorted(anchor.tolist()))) if anchored else ""
+        state_key, key = ids.person_keys(request.tenant, owner, placement.recommender, wanted.key, spelled)
+        if anchored:
+            state_key = ids.state_key(request.tenant, request.key)
+        if not placement.recommender or not (owner or anchored):
+            key = ""
+        keys = [one for one in (state_key if request.key else "", key, pin) if one]
+        found = await self._parts.people.find(request.tenant, request.key, keys)
         cached = candidates.unpack(found.extra[0]) if key else None
-        bought = frozenset(found.state.bought.tolist()) if found.state is not None else frozenset()
+        bought = frozenset(found.state.bought.tolist()) if found.state is not None and found.state.bought_count else frozenset()
         trusted_key = key if found.trusted else ""
         ask = Ask(snapshot, placement, wanted, request.limit, until, found.state, found.reason, anchor, banned, bought, trusted_key, cached)
         return ask, found, pin

@@ -57,7 +57,7 @@ class Ranker:
     async def _scores(
         self, request: Request, recommender: str, groups: Ints, snapshot: Snapshot
     ) -> tuple[NDArray[np.float64] | None, str, str]:
-        found = await self._people.find(request.tenant, request.key, [])
+        found = await self._people.find(request.tenant, request.key, [ids.state_key(request.tenant, request.key)] if request.key else [])
         if found.state is None:
             return None, "", found.reason
         model = snapshot.models.get(recommender)

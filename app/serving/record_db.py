@@ -1,5 +1,6 @@
 """Writes serves and clicks to PostgreSQL, in groups, behind the answers."""
 
+import io
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from app.core.db import Database, copy
+from app.core.db import Database, driver
 from app.core.ids import short
 from app.core.settings import Settings
 from app.data.events import store as events
@@ -20,14 +21,20 @@ _ITEMS = "select item_no, group_no from item where tenant = :tenant and item_no 
 _PEOPLE = "select person_no, data_key, consent from person where tenant = :tenant and person_no = any(:people)"
 
 
-def write_serves(db: Database) -> Callable[[list[tuple[Any, ...]]], Awaitable[None]]:
+def write_serves(db: Database) -> Callable[[list[bytes]], Awaitable[None]]:
     """Return the writer of serves."""
 
-    async def write(records: list[tuple[Any, ...]]) -> None:
+    async def write(records: list[bytes]) -> None:
         async with db.begin() as connection:
-            await copy(connection, "serve", SERVE_COLUMNS, records)
+            source = io.BytesIO(b"".join((_COPY_HEAD, *records, _COPY_END)))
+            await (await driver(connection)).copy_to_table("serve", source=source, columns=SERVE_COLUMNS, format="binary")
 
     return write
+
+
+# PostgreSQL's manual, COPY, "Binary Format": signature, flags, length of the extension
+_COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
 
 
 def write_clicks(db: Database, settings: Settings) -> Callable[[list[tuple[Any, ...]]], Awaitable[None]]:

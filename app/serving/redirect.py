@@ -1,5 +1,6 @@
 """The click redirector: signed links lead to an item's own page, with every database dead too."""
 
+import time
 from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -49,7 +50,7 @@ class Redirector:
         index = snapshot.catalogue.index_of_number(served.items[position - 1])
         if index < 0:
             return ""
-        target = items.show(snapshot.catalogue, index, served.locale).target
+        target = items.show(snapshot.catalogue, index, served.locale, time.time()).target
         host = (urlsplit(target).hostname or "").lower()
         return target if not self._allowed or host in self._allowed else ""
 

@@ -1,6 +1,7 @@
 """Reads what a caller asks for; what cannot be read is ignored and told, unless `strict=1`."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.access.domain import Principal
@@ -11,6 +12,7 @@ FORMATS = ("json", "html", "text")
 MAX_LIMIT = 50
 _LONGEST = 512
 _NAMES = 100
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
 
 
 @dataclass(slots=True)
@@ -45,25 +47,23 @@ class Request:
 
 def parse(principal: Principal, given: Mapping[str, str], placement: str, default_format: str) -> Request:
     """Read the parameters of a call; raises BadRequest only with `strict=1`."""
-    request = Request(principal.tenant, placement[:_LONGEST])
-    request.strict = given.get("strict", "").lower() in ("1", "true", "yes")
-    request.explain = given.get("explain", "").lower() in ("1", "true", "yes")
-    request.format = _choice(request, given, "format", FORMATS, default_format)
-    request.escape = _choice(request, given, "escape", ("html", "none"), "none") == "html"
-    request.blank = _choice(request, given, "empty", ("blank", "fallback"), "fallback") == "blank"
-    request.limit = _number(request, given, "limit")
-    request.anchor = _names(request, given, "item_id")
-    request.exclude = frozenset(_names(request, given, "exclude"))
-    for name in ("category", "locale", "campaign", "send_id"):
-        setattr(request, name, _text(request, given, name))
+    request = Request(principal.tenant, placement[:_LONGEST], format=default_format)
+    if "strict" in given:
+        request.strict = _switch(given["strict"])
+    for name in given:
+        reader = _READERS.get(name)
+        if reader is not None:
+            reader(request, name, given[name])
     _person(request, principal, given)
     return request
 
 
+_NAMED = (("user_id", IdentityKind.USER_ID), ("anonymous_id", IdentityKind.ANONYMOUS_ID), ("email_sha256", IdentityKind.EMAIL_SHA256))
+
+
 def _person(request: Request, principal: Principal, given: Mapping[str, str]) -> None:
-    named = (("user_id", IdentityKind.USER_ID), ("anonymous_id", IdentityKind.ANONYMOUS_ID), ("email_sha256", IdentityKind.EMAIL_SHA256))
-    for name, kind in named:
-        value = _text(request, given, name)
+    for name, kind in _NAMED:
+        value = _text(request, name, given[name]) if name in given else ""
         if not value:
             continue
         if principal.public and kind is not IdentityKind.ANONYMOUS_ID:
@@ -79,37 +79,90 @@ def _person(request: Request, principal: Principal, given: Mapping[str, str]) ->
         return
 
 
-def _text(request: Request, given: Mapping[str, str], name: str) -> str:
-    value = given.get(name, "").strip()
+def _switch(value: str) -> bool:
+    return value.lower() in ("1", "true", "yes")
+
+
+def _text(request: Request, name: str, value: str) -> str:
+    value = value.strip()
     if len(value) > _LONGEST:
         request.complain(f"{name}: longer than {_LONGEST} characters")
         return ""
     return value
 
 
-def _number(request: Request, given: Mapping[str, str], name: str) -> int:
-    value = given.get(name, "").strip()
-    if not value:
-        return 0
-    if value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_LIMIT and len(value) < 9:
-        return int(value)
-    request.complain(f"{name}: must be a whole number from 1 to {MAX_LIMIT}")
-    return 0
-
-
-def _names(request: Request, given: Mapping[str, str], name: str) -> tuple[str, ...]:
-    values = [part.strip() for part in given.get(name, "").split(",")]
+def _names(request: Request, name: str, value: str) -> tuple[str, ...]:
+    values = [part.strip() for part in value.split(",")]
     kept = tuple(dict.fromkeys(value for value in values if value and len(value) <= _LONGEST))
     if len(kept) > _NAMES:
         request.complain(f"{name}: more than {_NAMES} values")
     return kept[:_NAMES]
 
 
-def _choice(request: Request, given: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = given.get(name, "").strip().lower()
-    if not value:
-        return default
+def _choice(request: Request, name: str, value: str, allowed: tuple[str, ...], default: str) -> str:
+    value = value.strip().lower()
     if value in allowed:
         return value
-    request.complain(f"{name}: must be one of {', '.join(allowed)}")
+    if value:
+        request.complain(f"{name}: must be one of {', '.join(allowed)}")
     return default
+
+
+def _plain(request: Request, name: str, value: str) -> None:
+    setattr(request, name, _text(request, name, value))
+
+
+def _locale(request: Request, name: str, value: str) -> None:
+    value = _text(request, name, value)
+    # prepared items are kept by locale: a made-up one would only cost memory
+    if value and not _LOCALE.fullmatch(value):
+        request.complain("locale: must look like de or en-GB")
+        value = ""
+    request.locale = value
+
+
+def _limit(request: Request, name: str, value: str) -> None:
+    value = value.strip()
+    if value.isascii() and value.isdigit() and len(value) < 9 and 1 <= int(value) <= MAX_LIMIT:
+        request.limit = int(value)
+    elif value:
+        request.complain(f"{name}: must be a whole number from 1 to {MAX_LIMIT}")
+
+
+def _anchor(request: Request, name: str, value: str) -> None:
+    request.anchor = _names(request, name, value)
+
+
+def _exclude(request: Request, name: str, value: str) -> None:
+    request.exclude = frozenset(_names(request, name, value))
+
+
+def _format(request: Request, name: str, value: str) -> None:
+    request.format = _choice(request, name, value, FORMATS, request.format)
+
+
+def _escape(request: Request, name: str, value: str) -> None:
+    request.escape = _choice(request, name, value, ("html", "none"), "none") == "html"
+
+
+def _empty(request: Request, name: str, value: str) -> None:
+    request.blank = _choice(request, name, value, ("blank", "fallback"), "fallback") == "blank"
+
+
+def _explain(request: Request, name: str, value: str) -> None:
+    request.explain = _switch(value)
+
+
+_READERS: dict[str, Callable[[Request, str, str], None]] = {
+    "category": _plain,
+    "campaign": _plain,
+    "send_id": _plain,
+    "locale": _locale,
+    "limit": _limit,
+    "item_id": _anchor,
+    "exclude": _exclude,
+    "format": _format,
+    "escape": _escape,
+    "empty": _empty,
+    "explain": _explain,
+}

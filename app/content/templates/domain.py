@@ -1,52 +1,64 @@
 """What a template is, and when an item card can be rendered once for all people."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from liquid.template import BoundTemplate
 
+from app.content.escaping import ascii_html
 from app.content.liquid import BadTemplate, compiled, finished, rendered
 
 # These differ from serve to serve; a card rendered once keeps a hole for each.
 HOLES = ("url", "position", "score", "reason")
 _HOLE_MARK = {name: f"\ue000{index}\ue001" for index, name in enumerate(HOLES)}
 _SPLIT = re.compile("\ue000(\\d)\ue001")
+_CARD_SPLIT = re.compile("\ue002(\\d+)\ue003")
+_FRAME_READS = {"cards", "item_count", "placement", "locale"}
 _PLAIN_HOLE = re.compile(r"\{\{-?\s*item\.(?:url|position|score|reason)\s*-?\}\}")
 _ANY_HOLE = re.compile(r"\bitem\s*(?:\.\s*(?:url|position|score|reason)\b|\[)|\bperson\b")
 
 
 @dataclass(frozen=True)
 class Card:
-    """An item card rendered for one item, with holes: `parts[0] hole[0] parts[1] hole[1] ... parts[-1]`."""
+    """An item card rendered for one item, with holes: `parts[0] hole[0] parts[1] hole[1] ... parts[-1]`, encoded."""
 
-    parts: tuple[str, ...]
+    parts: tuple[bytes, ...]
     holes: tuple[str, ...]
 
-    def filled(self, values: dict[str, str]) -> str:
+    def filled(self, values: dict[str, bytes]) -> bytes:
         """Return the card with its holes filled."""
         pieces = [self.parts[0]]
         for name, part in zip(self.holes, self.parts[1:], strict=True):
             pieces.append(values[name])
             pieces.append(part)
-        return "".join(pieces)
+        return b"".join(pieces)
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A frame and an item card of one format, ready to render."""
+    """A frame and an item card of one format, ready to render.
+
+    A `slow` card computes with what differs from serve to serve, or names the person; it is rendered each time. So is a
+    frame that reads more than the cards (`plain_frame` False).
+    """
 
     frame: BoundTemplate
     card: BoundTemplate
     html: bool
-    # a card that computes with what differs from serve to serve, or names the person, is rendered each time
     slow: bool
+    plain_frame: bool
+    frames: dict[tuple[int, str, str], tuple[bytes, ...] | None] = field(default_factory=dict, compare=False)
+
+    def encoded(self, text: str) -> bytes:
+        """Encode rendered text: HTML as ASCII with entities, text as UTF-8."""
+        return ascii_html(text) if self.html else text.encode("utf-8", "replace")
 
     def card_with_holes(self, item: dict[str, Any], locale: str) -> Card:
         """Render the card of one item once; the holes keep their place."""
         text = rendered(self.card, {"item": {**item, **_HOLE_MARK}, "locale": locale})
         pieces = _SPLIT.split(text)
-        return Card(tuple(pieces[0::2]), tuple(HOLES[int(number)] for number in pieces[1::2]))
+        return Card(tuple(map(self.encoded, pieces[0::2])), tuple(HOLES[int(number)] for number in pieces[1::2]))
 
     def whole_card(self, item: dict[str, Any], locale: str) -> str:
         """Render the card of one item with its real values."""
@@ -57,11 +69,27 @@ class Compiled:
         shown = [finished(card) for card in cards] if self.html else cards
         return rendered(self.frame, {**values, "cards": shown})
 
+    def pieces(self, count: int, placement: str, locale: str) -> tuple[bytes, ...] | None:
+        """Return what stands around `count` cards, rendered once; None when the frame does more than place them."""
+        key = (count, placement, locale)
+        if key not in self.frames:
+            if len(self.frames) >= 2_000:
+                self.frames.clear()
+            self.frames[key] = self._around(*key) if self.plain_frame else None
+        return self.frames[key]
+
+    def _around(self, count: int, placement: str, locale: str) -> tuple[bytes, ...] | None:
+        marks = [f"\ue002{place}\ue003" for place in range(count)]
+        found = _CARD_SPLIT.split(self.page(marks, {"item_count": count, "placement": placement, "locale": locale}))
+        in_order = found[1::2] == [str(place) for place in range(count)]
+        return tuple(map(self.encoded, found[0::2])) if in_order else None
+
 
 def compile_part(frame: str, card: str, *, html: bool) -> Compiled:
     """Compile a frame and a card; raises BadTemplate."""
     slow = bool(_ANY_HOLE.search(_PLAIN_HOLE.sub("", card)))
-    return Compiled(compiled(frame, html=html), compiled(card, html=html), html, slow)
+    made = compiled(frame, html=html)
+    return Compiled(made, compiled(card, html=html), html, slow, set(made.analyze().globals) <= _FRAME_READS)
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,44 @@ def unpack_state(value: bytes) -> State | None:
     )
 
 
+class StateView:
+    """A packed state that is decoded only as far as it is read: most answers need the head and the bought set alone.
+
+    The fields are those of `State`; arrays are read-only views.
+    """
+
+    __slots__ = ("_bought_at", "_value", "bought_count", "consent", "groups_count", "person_no", "seq")
+
+    def __init__(self, value: bytes) -> None:
+        _, flags, self.seq, self.person_no, _, self.groups_count, self.bought_count, _ = _HEAD.unpack_from(value)
+        self.consent = _CONSENT[flags & 3]
+        self._value = value
+        self._bought_at = _HEAD.size + 12 * self.groups_count
+
+    def whole(self) -> State | None:
+        """Decode everything; None for a damaged value."""
+        state = unpack_state(self._value)
+        return None if state is None else state._replace(consent=self.consent)
+
+    @property
+    def groups(self) -> NDArray[np.uint32]:
+        """Group numbers of the history, oldest first."""
+        return np.frombuffer(self._value, "<u4", self.groups_count, _HEAD.size)
+
+    @property
+    def bought(self) -> NDArray[np.uint32]:
+        """Group numbers bought, newest last."""
+        return np.frombuffer(self._value, "<u4", self.bought_count, self._bought_at)
+
+
+def view_state(value: bytes | None) -> StateView | None:
+    """Look into a packed state; None for nothing, another format or a value of the wrong length."""
+    if value is None or len(value) < _HEAD.size or value[0] != STATE_FORMAT:
+        return None
+    view = StateView(value)
+    return view if len(value) >= view._bought_at + 4 * view.bought_count else None
+
+
 def state_seq(value: bytes) -> int | None:
     """Return the sequence number alone, without decoding the rest; None for another format."""
     if len(value) < _HEAD.size or value[0] != STATE_FORMAT:

@@ -31,7 +31,8 @@ class Row:
 
 
 class Passing(NamedTuple):
-    """What passes a filter: `items` bool[I], `groups` bool[G+1], `first` int64[G+1] the first such item of a group or -1.
+    """What passes a filter: `items` bool[I], `groups` bool[G+1], `first` int64[G+1] the first such item of a group or -1, and
+    `first_of` the same for reading one by one.
 
     The last place of the group arrays stands for index -1, a group that the catalogue does not have: it does not pass.
     """
@@ -39,6 +40,7 @@ class Passing(NamedTuple):
     items: Bools
     groups: Bools
     first: Ints
+    first_of: memoryview
 
 
 @dataclass
@@ -70,6 +72,23 @@ class Catalogue:
         return {item_id: index for index, item_id in enumerate(self.item_ids)}
 
     @cached_property
+    def place_of(self) -> dict[int, int]:
+        """Group index by group number."""
+        return {number: index for index, number in enumerate(self.group_no.tolist())}
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Item number by index, as plain numbers."""
+        numbers: list[int] = self.item_no.tolist()
+        return numbers
+
+    @cached_property
+    def prices(self) -> list[float]:
+        """Price by index as plain numbers, 0 where there is none."""
+        prices: list[float] = np.nan_to_num(self.price).tolist()
+        return prices
+
+    @cached_property
     def _by_group(self) -> tuple[Ints, Ints]:
         order = np.argsort(self.group, kind="stable")
         return order, np.searchsorted(self.group[order], np.arange(len(self.group_no) + 1))
@@ -85,7 +104,7 @@ class Catalogue:
 
     def prepare(self) -> None:
         """Build the indexes that are otherwise built on first use."""
-        self.index_of, self._by_group, self._masks, self.shown  # noqa: B018 - reading a cached property builds it
+        self.index_of, self.place_of, self.numbers, self.prices, self._by_group, self._masks, self.shown  # noqa: B018 - reading a cached property builds it
 
     def document(self, index: int) -> dict[str, Any]:
         """Return an item's document as it was sent."""
@@ -125,7 +144,7 @@ class Catalogue:
             # written backwards, so that of several items of a group the first one stays
             good = order[items[order]][::-1]
             first[self.group[good]] = good
-            found = self._masks[wanted.key] = Passing(items, first >= 0, first)
+            found = self._masks[wanted.key] = Passing(items, first >= 0, first, first.data)
         return found
 
     def _passing_items(self, wanted: Filter) -> Bools:
