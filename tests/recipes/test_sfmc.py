@@ -38,8 +38,9 @@ async def test_every_template_of_the_page_shows_a_person_their_items(live: Live)
 def _accounts_of_both_charsets_read_the_same(live: Live) -> None:
     for title in ("Items as JSON", "A finished HTML block"):
         subscriber = {**SUBSCRIBER, "jobid": f"c-{title}"}
-        old = Account("cp1252").render(live.filled(TEMPLATES[title]), subscriber)
-        assert old == Account("utf-8").render(live.filled(TEMPLATES[title]), subscriber)
+        read = [Account(charset).render(live.filled(TEMPLATES[title]), subscriber) for charset in ("cp1252", "utf-8")]
+        # links carry the second in which they were made
+        assert len({re.sub(r"/c/[\w-]+/", "/c/", text) for text in read}) == 1
 
 
 def _the_link_leads_to_the_item(live: Live) -> None:
