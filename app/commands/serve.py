@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -119,13 +120,16 @@ def _keep_worker(ending: threading.Event) -> None:
         pause = min(5.0, pause + 0.5)
 
 
-def listen(found: Settings) -> None:
-    """Serve until a signal comes; the processes share one socket and are replaced when they die."""
+def listen(found: Settings, application: str = "app.main:create_app", listening: socket.socket | None = None) -> None:
+    """Serve until a signal comes; the processes share one socket and are replaced when they die.
+
+    `application` names the factory that each process calls, `listening` a socket that is bound already.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     config = uvicorn.Config(
-        "app.main:create_app",
+        application,
         factory=True,
         host=found.host,
         port=found.port,
@@ -139,11 +143,12 @@ def listen(found: Settings) -> None:
         timeout_worker_healthcheck=30,  # also how long a replacement may take to become ready
         proxy_headers=False,
     )
-    socket = config.bind_socket()
+    shared = listening or config.bind_socket()
+    shared.set_inheritable(True)
     try:
-        Multiprocess(config, sockets=[socket]).run()
+        Multiprocess(config, sockets=[shared]).run()
     finally:
-        socket.close()
+        shared.close()
 
 
 def migrate() -> None:

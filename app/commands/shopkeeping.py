@@ -16,12 +16,10 @@ from typing import Any, NoReturn
 import httpx
 import numpy as np
 import typer
-import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app.access import service as access
 from app.commands.running import fail, settings
-from app.commands.serve import background, prepare
+from app.commands.serve import background, listen, prepare
 from app.core import clock, ids, redis, secret
 from app.core.db import Database
 from app.core.embedded import services
@@ -116,7 +114,7 @@ def _run(found: Settings, listening: socket.socket) -> None:
             asyncio.run(_stocked(found, kept, shop, base_url))
             with background():
                 threading.Thread(target=_announce, args=(found, kept, began), daemon=True).start()
-                _listen(found, listening)
+                listen(found, "app.commands.shop:create_demo_app", listening)
         finally:
             cache.bring_back(found)
             urls.__exit__(None, None, None)
@@ -197,15 +195,6 @@ async def _train(db: Database, found: Settings) -> None:
     if set(_MODELS) <= set(await registry.live(db, TENANT)):
         return
     await train(db, found, TENANT, _MODELS, RECOMMENDERS, Options(promote=True))
-
-
-def _listen(found: Settings, listening: socket.socket) -> None:
-    config = uvicorn.Config(
-        "app.commands.shop:create_demo_app", factory=True, workers=found.workers, access_log=False, log_level="warning",
-        server_header=False, timeout_graceful_shutdown=5, timeout_worker_healthcheck=30, proxy_headers=False,
-    )  # fmt: skip
-    listening.set_inheritable(True)
-    Multiprocess(config, sockets=[listening]).run()
 
 
 def _announce(found: Settings, kept: Kept, began: float) -> None:

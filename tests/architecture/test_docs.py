@@ -34,7 +34,9 @@ def test_no_setting_is_described_that_does_not_exist() -> None:
 def test_every_route_is_described() -> None:
     paths = create_app().openapi()["paths"]
     text = page("http.md")
-    missing = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods if f"`{method.upper()} {path}`" not in text]
+    missing = [
+        f"{method.upper()} {path}" for path, methods in paths.items() for method in methods if f"`{method.upper()} {path}`" not in text
+    ]
     assert missing == []
 
 

@@ -26,7 +26,18 @@ def test_text_parts_the_two_characters_of_a_tag() -> None:
 
 @pytest.mark.parametrize(
     "chain",
-    ["escape", "upcase", "append: '!'", "prepend: ' '", "truncate: 60", "split: ' ' | last", "newline_to_br", "escape_once", "slice: 0, 70", "strip"],
+    [
+        "escape",
+        "upcase",
+        "append: '!'",
+        "prepend: ' '",
+        "truncate: 60",
+        "split: ' ' | last",
+        "newline_to_br",
+        "escape_once",
+        "slice: 0, 70",
+        "strip",
+    ],
 )
 def test_no_liquid_filter_lets_a_foreign_tag_or_a_script_through(chain: str) -> None:
     out = rendered(compiled("{{ t | " + chain + " }}", html=True), {"t": shown(HOSTILE, html=True)})

@@ -1,5 +1,7 @@
 """A stocked shop behind a real server, with the credentials that the recipe pages tell to make."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -43,7 +45,8 @@ async def live(settings: Settings, db: Database) -> AsyncIterator[Live]:
     with served(settings) as address:
         made = Live(address, key.key, client.client_id, client.client_secret)
         with httpx2.Client(base_url=address, headers={"X-Api-Key": key.key}) as http:
-            for _ in range(300):
-                if not http.get("/v1/recommendations", params={"placement": "email-grid", "user_id": "u1"}).json()["fallback"]:
-                    break
+            end = time.monotonic() + 30
+            while http.get("/v1/recommendations", params={"placement": "email-grid", "user_id": "u1"}).json()["fallback"]:
+                assert time.monotonic() < end, "no personal answer came"
+                await asyncio.sleep(0.1)
         yield made

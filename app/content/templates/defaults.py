@@ -48,7 +48,7 @@ _GRID_FRAME = (
     'style="width:600px;max-width:100%;">'
     "{% for card in cards %}{% assign side = forloop.index0 | modulo: 3 %}"
     "{% if side == 0 %}<tr>{% endif %}"
-    '<td width="200" valign="top" align="center" style="padding:10px;">{{ card }}</td>'
+    '<td width="180" valign="top" align="center" style="padding:10px;">{{ card }}</td>'
     "{% if side == 2 or forloop.last %}{% if forloop.last and side != 2 %}"
     '<td colspan="{{ 2 | minus: side }}">&nbsp;</td>{% endif %}</tr>{% endif %}'
     "{% endfor %}</table>"
@@ -57,10 +57,10 @@ _GRID_FRAME = (
 _HERO_CARD = (
     '<table role="presentation" width="600" cellpadding="0" cellspacing="0" border="0" bgcolor="#ffffff" '
     'style="width:600px;table-layout:fixed;"><tr>'
-    '<td width="280" valign="top" style="padding:10px;">'
+    '<td width="260" valign="top" style="padding:10px;">'
     + _LINK
     + _picture(260, 260)
-    + '</a></td><td width="320" valign="middle" style="padding:10px 20px;word-break:break-word;">'
+    + '</a></td><td width="280" valign="middle" style="padding:10px 20px;word-break:break-word;">'
     + _LINK
     + _title(22, 120)
     + _PRICE
