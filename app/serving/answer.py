@@ -1,7 +1,7 @@
 """Writes an outcome as bytes: JSON from prepared pieces, HTML and text through the placement's template."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ import orjson
 from app.content.escaping import ascii_html, neutral_html, neutral_text
 from app.content.liquid import BadTemplate
 from app.content.templates.domain import Compiled, Template
+from app.core import telemetry
 from app.core.errors import ascii_json
 from app.core.ids import short
 from app.core.logging import log
@@ -116,12 +117,23 @@ def rendered_body(given: Answer, *, html: bool) -> bytes:
     fixed = given.placed.placement.fixed
     body = None
     if given.outcome.picks:
-        body = _through_template(given, html=html)
+        body = _fitting(given, html=html)
     elif given.request.blank:
         return b""
     if body is None:
         body = ascii_html(fixed.html) if html else fixed.text.encode("utf-8", "replace")
     return _no_json(body, b"<!-- -->" if html else b" .")
+
+
+def _fitting(given: Answer, *, html: bool) -> bytes | None:
+    """Render as many items as fit into what e-mail platforms read; only the largest texts a catalogue takes need a cut."""
+    body = _through_template(given, html=html)
+    while body is not None and len(body) > _LARGEST_ITEMS and len(given.outcome.picks) > 1:
+        telemetry.ERRORS.labels("answer", "cut").inc()
+        fitting = max(1, len(given.outcome.picks) * _LARGEST_ITEMS // len(body))
+        given = replace(given, outcome=replace(given.outcome, picks=given.outcome.picks[:fitting]))
+        body = _through_template(given, html=html)
+    return body
 
 
 def _through_template(given: Answer, *, html: bool) -> bytes | None:

@@ -4,6 +4,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +23,10 @@ class Candidates:
     scores: Sequence[float]
 
 
-def pack(candidates: Candidates) -> bytes:
-    """Encode a list."""
-    head = _HEAD.pack(FORMAT, candidates.model_no, candidates.seq, len(candidates.groups))
-    return head + np.array(candidates.groups, "<u4").tobytes() + np.array(candidates.scores, "<f4").tobytes()
+def pack(model_no: int, seq: int, groups: Any, scores: Any) -> bytes:
+    """Encode a list; `groups` are group numbers, both arrays or sequences of one length."""
+    head = _HEAD.pack(FORMAT, model_no, seq, len(groups))
+    return head + np.asarray(groups, "<u4").tobytes() + np.asarray(scores, "<f4").tobytes()
 
 
 def unpack(value: bytes | None) -> Candidates | None:

