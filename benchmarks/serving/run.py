@@ -221,7 +221,7 @@ def paths(ports: list[int], pids: list[int], shop: Shop, token: str) -> list[Tar
         Target("json_cached", ports[0], pids[0], json_path, **common),
         Target("json_pinned", ports[0], pids[0], json_path, tail="&send_id=s1", **{**common, "people": 200}),
         Target("html_cached", ports[0], pids[0], "/v1/snippets/email-grid?user_id=p", **common),
-        Target("json_live", ports[0], pids[0], json_path, before="forget", **common),
+        Target("json_live", ports[0], pids[0], "/v1/recommendations?placement=live&user_id=p", before="forget", **common),
         Target("naive", ports[2], pids[2], json_path, **common),
     ]
 

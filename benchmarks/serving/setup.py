@@ -26,6 +26,7 @@ from app.data.partitions import ensure_partitions
 from app.data.people import jobs, publish
 from app.data.people.keys import DataKeys
 from app.decisions.placements import service as placements
+from app.decisions.placements.domain import Filter, Placement
 from app.ml.popularity.service import refresh_popular
 
 HISTORY = 50
@@ -68,6 +69,8 @@ async def build(settings: Settings, urls: Urls, items: int, people: int) -> Shop
         await _people(db, settings, range(start, min(people, start + 500)), items, random)
     await templates.add_defaults(db, DEFAULT_TENANT)
     await placements.add_defaults(db, DEFAULT_TENANT)
+    live = Placement(recommender="als", filter=Filter(exclude_bought=True), deadline_ms=5000)
+    await placements.publish(db, DEFAULT_TENANT, "live", live)
     await refresh_popular(db, DEFAULT_TENANT)
     client = redis.connect(urls.redis_url, timeout_ms=5000)
     await jobs.rebuild(db, settings, publish.Publisher(client, settings.state_ttl_days), DEFAULT_TENANT)
