@@ -138,6 +138,7 @@ def listen(found: Settings, application: str = "app.main:create_app", listening:
         access_log=False,
         log_level="warning",
         server_header=False,
+        http="app.core.draining:DrainingProtocol",
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
         timeout_worker_healthcheck=30,  # also how long a replacement may take to become ready
