@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from slowapi.errors import RateLimitExceeded
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access import api as access_api
 from app.access import oauth
@@ -23,7 +24,7 @@ from app.decisions.placements import api as placements_api
 from app.ml.registry import api as models_api
 from app.serving import api as serving_api
 from app.serving import redirect
-from app.serving.door import Door
+from app.serving.door import Door, is_hot
 from app.wiring import resources
 
 ROUTERS = (
@@ -46,7 +47,25 @@ class Health(BaseModel):
     status: str
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+class Morsel(FastAPI):
+    """The application; the two serving routes are answered in front of it once the server is up."""
+
+    hot: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if self.hot is not None and is_hot(scope):
+            scope["app"] = self
+            await self.hot(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+    def open_door(self) -> None:
+        """Let the serving routes pass by the framework."""
+        self.hot = WebsiteCors(Door(super().__call__))
+
+
+def create_app(settings: Settings | None = None) -> Morsel:
     """Build the application; settings come from the environment unless given."""
     chosen = settings or core_settings.load()
     logging.configure(chosen.log_level, chosen.log_format)
@@ -57,9 +76,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.settings, app.state.db = built.settings, built.db
             app.state.access, app.state.server = built.access, built.server
             app.state.ranker, app.state.redirector, app.state.resources = built.ranker, built.redirector, built
+            made.open_door()
             yield
 
-    app = FastAPI(
+    app = made = Morsel(
         title="Morsel",
         version="0.1.0",
         description="Personal content that is ready to show.",
@@ -69,7 +89,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     errors.install(app)
     app.add_exception_handler(RateLimitExceeded, on_limit_exceeded)
-    app.add_middleware(Door)
     app.add_middleware(WebsiteCors)
     for router in ROUTERS:
         app.include_router(router)

@@ -25,25 +25,29 @@ Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Door:
-    """Answers the two serving routes; `respond` serves both the ASGI path and the documented FastAPI routes."""
+    """Stands in front of the framework and answers the two serving routes; all else goes on to `otherwise`.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    The framework's own layers would cost more than the answer. Its documented routes call `respond` too.
+    """
+
+    def __init__(self, otherwise: ASGIApp) -> None:
+        self._otherwise = otherwise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _ours(scope["path"]):
-            await self._app(scope, receive, send)
-            return
         methods = _METHODS[RECOMMENDATIONS if scope["path"] == RECOMMENDATIONS else SNIPPETS]
-        if scope["method"] not in methods or not hasattr(scope["app"].state, "server"):
-            await self._app(scope, receive, send)  # OPTIONS and wrong methods: the framework knows what to say
+        if scope["method"] not in methods:
+            await self._otherwise(scope, receive, send)  # OPTIONS and wrong methods: the framework knows what to say
             return
         status, headers, body = await respond(scope["app"].state.server, scope, receive)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-def _ours(path: str) -> bool:
+def is_hot(scope: Scope) -> bool:
+    """Tell whether a request is for one of the two serving routes."""
+    if scope["type"] != "http":
+        return False
+    path: str = scope["path"]
     return path == RECOMMENDATIONS or (path.startswith(SNIPPETS) and len(path) > len(SNIPPETS) and "/" not in path[len(SNIPPETS) :])
 
 

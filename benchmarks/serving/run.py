@@ -75,7 +75,7 @@ def start(command: list[str], environment: dict[str, str], port: int, path: str)
     raise SystemExit(f"{command} did not start")
 
 
-FLAGS = ["--no-access-log", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools", "--backlog", "4096"]
+FLAGS = ["--no-access-log", "--no-proxy-headers", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools", "--backlog", "4096"]
 
 
 def measure(target: Target, connections: int, seconds: int, work: Path) -> None:
@@ -242,8 +242,8 @@ def fill_naive(urls: Urls, port: int, token: str, people: int) -> Redis:
 
 
 def forget_lists(cache: Redis) -> None:
-    """Remove every scored list, so that all must be scored."""
-    keys = list(cache.scan_iter("m:*:c:*", count=5000))
+    """Remove the lists of the model that scores live, so that each person must be scored again."""
+    keys = list(cache.scan_iter("m:*:c:als:*", count=5000))
     for first in range(0, len(keys), 5000):
         cache.unlink(*keys[first : first + 5000])
 
