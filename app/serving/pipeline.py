@@ -17,6 +17,7 @@ from app.decisions.placements.domain import Placement
 from app.serving import answer, candidates, pins, record
 from app.serving.answer import Answer
 from app.serving.domain import OWN_RUNGS, Outcome
+from app.serving.finished import Finished
 from app.serving.ladder import NONE, Ask, Ladder, fill
 from app.serving.links import Links
 from app.serving.lookup import Lookup
@@ -56,6 +57,7 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._finished = Finished()
 
     async def answer(self, principal: Principal, request: Request, snapshot: Snapshot, verdict: Verdict) -> Reply:
         """Return an answer before the placement's deadline; raises only for strict requests."""
@@ -64,10 +66,16 @@ class Pipeline:
         limited = "rate_limited" if not verdict.allowed else ""
         ask, found, pin = await self._ask(request, placed, snapshot, limited)
         looked_up = time.perf_counter()
-        outcome = self._pinned(ask, found, pin, snapshot) or await self._chosen(ask, request, snapshot, found, pin)
-        self._unknown(request, placed, outcome)
-        chosen = time.perf_counter()
-        body = self._written(request, placed, snapshot, outcome, ask, found)
+        repeat = self._finished.find(request, snapshot, found, pin)
+        if repeat is not None:
+            outcome, body = repeat
+            chosen = time.perf_counter()
+        else:
+            outcome = self._pinned(ask, found, pin, snapshot) or await self._chosen(ask, request, snapshot, found, pin)
+            self._unknown(request, placed, outcome)
+            chosen = time.perf_counter()
+            body = self._written(request, placed, snapshot, outcome, ask, found)
+            self._finished.keep(request, snapshot, found, pin, outcome, body)
         done = time.perf_counter()
         if not request.head:
             self._parts.serves.add(record.serve_record(request, placed, snapshot, outcome, principal.client_no, started))

@@ -125,3 +125,17 @@ async def test_an_event_changes_the_next_answer_without_training(shop: Shop) -> 
 
     answer = await shop.until(personal)
     assert {item["category"] for item in answer["items"]} == {"Shoes"}
+
+
+async def test_a_repeat_of_a_pinned_answer_is_the_same_until_something_behind_it_changes(shop: Shop) -> None:
+    async def ask(**params: str) -> dict[str, object]:
+        return dict((await shop.get(placement="email-grid", user_id="u1", send_id="r", **params)).json())
+
+    first, second, third = await ask(), await ask(), await ask()
+    assert first["items"][0]["item_id"] == third["items"][0]["item_id"]  # type: ignore[index]
+    assert second["recommendation_id"] == third["recommendation_id"] == first["recommendation_id"]
+    assert (await ask(locale="de"))["items"] != third["items"], "another locale is another answer"
+    shown = str(third["items"][0]["item_id"])  # type: ignore[index]
+    await put_items(shop.db, shop.settings, DEFAULT_TENANT, [{**document(int(shown[1:])), "title": "Renamed"}])
+    await shop.settled()
+    assert (await ask())["items"][0]["title"] == "Renamed"  # type: ignore[index]
