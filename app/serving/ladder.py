@@ -10,6 +10,7 @@ import numpy as np
 from app.core.settings import Settings
 from app.data.people.online import StateView
 from app.decisions.placements.domain import Filter, Placement
+from app.ml.contract import History
 from app.serving import candidates as lists
 from app.serving.candidates import Candidates
 from app.serving.domain import Outcome, Pick
@@ -90,23 +91,30 @@ class Ladder:
         if model is None:
             ask.reason = "model_missing"
             return self._from_list(ask, None, "stale")
-        current = is_current(ask, model)
-        # a current list was made from a history the model knew
-        if not (current and ask.placement.least_confidence == 0) and not confident(ask, model):
+        # a current list was made from a history the model knew, so it need not be looked at
+        if is_current(ask, model) and ask.placement.least_confidence == 0 and (kept := self._current(ask, model)):
+            return kept
+        history = known_history(ask, model)
+        if not len(history.row) or min(1.0, len(history.row) / CONFIDENT_ROWS) < ask.placement.least_confidence:
             ask.reason = "low_confidence"
             ask.told("live", "too little is known")
             return None
         ask.reason = ""
-        if current and (outcome := self._from_list(ask, model, "cached")) and len(outcome.picks) >= ask.limit:
-            return outcome
-        return await self._live(ask, model)
+        if ask.placement.least_confidence and is_current(ask, model) and (kept := self._current(ask, model)):
+            return kept
+        return await self._live(ask, model, history)
 
-    async def _live(self, ask: Ask, model: LiveModel) -> Outcome | None:
+    def _current(self, ask: Ask, model: LiveModel) -> Outcome | None:
+        """Return the answer from a current list, if it gives enough."""
+        outcome = self._from_list(ask, model, "cached")
+        return outcome if outcome is not None and len(outcome.picks) >= ask.limit else None
+
+    async def _live(self, ask: Ask, model: LiveModel, history: History) -> Outcome | None:
         try:
-            scored = await self._score(ask, model, ask.until - _MARGIN_S)
+            scored = await self._score(ask, model, history, ask.until - _MARGIN_S)
         except TimeoutError:
             ask.reason = "deadline"
-            self._later(ask, model)
+            self._later(ask, model, history)
         except Overloaded:
             ask.reason = "overload"
         except ModelFault:
@@ -118,12 +126,11 @@ class Ladder:
         ask.told("live", ask.reason)
         return self._from_list(ask, model, "stale")
 
-    async def _score(self, ask: Ask, model: LiveModel, until: float) -> Candidates:
+    async def _score(self, ask: Ask, model: LiveModel, history: History, until: float) -> Candidates:
         """Score with the mask and the exclusions in the graph, and leave the list in Redis behind the answer."""
         catalogue = ask.snapshot.catalogue
-        history = history_of_anchor(ask.anchor, model) if ask.anchored or ask.state is None else history_of(ask.state, model)
-        exclude = known_rows(model, ask.anchor)
-        if ask.wanted.exclude_bought and ask.state is not None:
+        exclude = known_rows(model, ask.anchor) if len(ask.anchor) else NONE
+        if ask.wanted.exclude_bought and ask.state is not None and ask.state.bought_count:
             exclude = np.concatenate([exclude, known_rows(model, ask.state.bought)])
         k = max(self._settings.candidates, ask.limit) + len(ask.banned)
         groups, scores = await self._scorer.top(model, catalogue, history, exclude, ask.wanted, k, until)
@@ -134,17 +141,17 @@ class Ladder:
             self._lookup.write("SET", ask.key, packed, "EX", self._settings.candidates_ttl_s)
         return Candidates(model.model_no, seq, numbers.tolist(), scores.tolist())
 
-    def _later(self, ask: Ask, model: LiveModel) -> None:
+    def _later(self, ask: Ask, model: LiveModel, history: History) -> None:
         """Score behind the answer, so that the next one finds a list."""
         if not ask.key or len(self._behind) >= 32:
             return
-        task = asyncio.get_running_loop().create_task(self._quietly(ask, model))
+        task = asyncio.get_running_loop().create_task(self._quietly(ask, model, history))
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
 
-    async def _quietly(self, ask: Ask, model: LiveModel) -> None:
+    async def _quietly(self, ask: Ask, model: LiveModel, history: History) -> None:
         try:
-            await self._score(ask, model, asyncio.get_running_loop().time() + 5)
+            await self._score(ask, model, history, asyncio.get_running_loop().time() + 5)
         except (TimeoutError, Overloaded, ModelFault):
             ask.told("behind", "not scored")
 
@@ -164,11 +171,11 @@ def is_current(ask: Ask, model: LiveModel) -> bool:
     return ask.cached is not None and ask.cached.model_no == model.model_no and ask.cached.seq == seq
 
 
-def confident(ask: Ask, model: LiveModel) -> bool:
-    """Tell whether the model knows enough rows of the history for this placement."""
-    groups = ask.anchor if ask.anchored or ask.state is None else ask.state.groups
-    known = len(known_rows(model, groups)) if len(groups) else 0
-    return known > 0 and min(1.0, known / CONFIDENT_ROWS) >= ask.placement.least_confidence
+def known_history(ask: Ask, model: LiveModel) -> History:
+    """Return what the model knows of the history that this answer rests on: the page's items, or the person's own."""
+    if ask.anchored or ask.state is None:
+        return history_of_anchor(ask.anchor, model)
+    return history_of(ask.state, model)
 
 
 def choose(ask: Ask, group_nos: Iterable[int], scores: Iterable[float], reason: str, taken: frozenset[int] = frozenset()) -> list[Pick]:

@@ -139,3 +139,19 @@ async def test_a_repeat_of_a_pinned_answer_is_the_same_until_something_behind_it
     await put_items(shop.db, shop.settings, DEFAULT_TENANT, [{**document(int(shown[1:])), "title": "Renamed"}])
     await shop.settled()
     assert (await ask())["items"][0]["title"] == "Renamed"  # type: ignore[index]
+
+
+async def test_a_placement_can_demand_more_confidence_than_a_short_history_gives(shop: Shop) -> None:
+    await placements.publish(shop.db, DEFAULT_TENANT, "sure", Placement(least_confidence=0.6))
+    visits = [Event(datetime.now(UTC), message_key(f"two-{n}"), ((1, "two-views"),), Kind.VIEW, item_id=f"i{4 * n}") for n in range(2)]
+    await add_events(shop.db, shop.settings, visits)
+    await shop.settled()
+
+    async def known() -> bool:
+        return (await shop.get(placement="email-grid", user_id="two-views")).json()["source"] == "live"
+
+    assert await shop.until(known)
+    unsure = (await shop.get(placement="sure", user_id="two-views")).json()
+    assert (unsure["source"], unsure["fallback_reason"]) == ("segment", "low_confidence")
+    assert {item["category"] for item in unsure["items"]} == {"Shoes"}
+    assert (await shop.get(placement="sure", user_id="u1")).json()["fallback"] is False
