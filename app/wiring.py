@@ -86,6 +86,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     # what was loaded stays for good: the collector need not look through it again and again
     gc.collect()
     gc.freeze()
+    # requests leave few cycles behind; looking for them after every 700 objects costs more than the answers
+    gc.set_threshold(25_000, 20, 50)
     background = [asyncio.create_task(work) for work in (holder.follow(), serves.run(), clicks.run())]
     try:
         yield Resources(

@@ -154,7 +154,7 @@ def _rendered(given: Answer, template: Template, part: Compiled) -> bytes:
     pieces = None if part.slow else part.pieces(len(picks), given.placed.name, locale)
     if pieces is None:
         return _rendered_anew(given, part)
-    key, now = (template.name, template.version, part.html), time.time()
+    key, now, link = (template.name, template.version, part.html), time.time(), given.link.encode()
     out = [pieces[0]]
     for place, pick in enumerate(picks, 1):
         item = items.show(given.snapshot.catalogue, pick.index, locale, now)
@@ -162,7 +162,8 @@ def _rendered(given: Answer, template: Template, part: Compiled) -> bytes:
         if card is None:
             shown = item.html_values() if part.html else item.text_values()
             card = item.cards[key] = part.card_with_holes(shown, locale)
-        out.append(card.filled(_holes(given, item, pick, place)))
+        url = b"%b/%d" % (link, place) if link and item.target else b"#"
+        out.append(url.join(card.parts) if card.only_url else card.filled(_holes(url, pick, place)))
         out.append(pieces[place])
     return b"".join(out)
 
@@ -174,14 +175,14 @@ def _rendered_anew(given: Answer, part: Compiled) -> bytes:
     for place, pick in enumerate(given.outcome.picks, 1):
         item = items.show(given.snapshot.catalogue, pick.index, locale, now)
         shown = item.html_values() if part.html else item.text_values()
-        values.append({**shown, **{name: value.decode() for name, value in _holes(given, item, pick, place).items()}})
+        url = f"{given.link}/{place}".encode() if given.link and item.target else b"#"
+        values.append({**shown, **{name: value.decode() for name, value in _holes(url, pick, place).items()}})
     context = {"items": values, "item_count": len(values), "placement": given.placed.name, "locale": locale}
     return part.encoded(part.page([part.whole_card(one, locale) for one in values], context))
 
 
-def _holes(given: Answer, item: items.ShownItem, pick: Pick, place: int) -> dict[str, bytes]:
-    link = b"%b/%d" % (given.link.encode(), place) if given.link and item.target else b"#"
-    return {"url": link, "position": b"%d" % place, "score": b"%.6g" % pick.score, "reason": _REASON[pick.reason]}
+def _holes(url: bytes, pick: Pick, place: int) -> dict[str, bytes]:
+    return {"url": url, "position": b"%d" % place, "score": b"%.6g" % pick.score, "reason": _REASON[pick.reason]}
 
 
 def _no_json(body: bytes, tail: bytes) -> bytes:

@@ -25,6 +25,8 @@ class Card:
 
     parts: tuple[bytes, ...]
     holes: tuple[str, ...]
+    # most cards hold nothing but their link; these are filled in one step
+    only_url: bool = False
 
     def filled(self, values: dict[str, bytes]) -> bytes:
         """Return the card with its holes filled."""
@@ -58,7 +60,8 @@ class Compiled:
         """Render the card of one item once; the holes keep their place."""
         text = rendered(self.card, {"item": {**item, **_HOLE_MARK}, "locale": locale})
         pieces = _SPLIT.split(text)
-        return Card(tuple(map(self.encoded, pieces[0::2])), tuple(HOLES[int(number)] for number in pieces[1::2]))
+        holes = tuple(HOLES[int(number)] for number in pieces[1::2])
+        return Card(tuple(map(self.encoded, pieces[0::2])), holes, set(holes) <= {"url"})
 
     def whole_card(self, item: dict[str, Any], locale: str) -> str:
         """Render the card of one item with its real values."""
