@@ -1,6 +1,6 @@
 """PostgreSQL: one engine a process, transactions that name their tenant, and bulk copies in."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -70,9 +70,3 @@ async def driver(connection: AsyncConnection) -> Any:
     if not below.is_in_transaction():
         await connection.execute(text("select 1"))
     return below
-
-
-async def copy(connection: AsyncConnection, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
-    """Copy records into a table inside the connection's transaction."""
-    raw = await driver(connection)
-    await raw.copy_records_to_table(table, columns=list(columns), records=records)

@@ -49,14 +49,9 @@ def state_key(tenant: int, key: bytes) -> str:
 
 
 def person_keys(tenant: int, key: bytes, recommender: str, filter_key: str, anchor: str) -> tuple[str, str]:
-    """Redis keys of a person's state and of one of their lists, spelled in one go."""
+    """Redis keys of a person's state and of one of their scored lists; `key` is empty for a list that leaves the person out."""
     stem = f"m:{{{tenant}.{short(key)}}}:"
     return f"{stem}s", f"{stem}c:{recommender}:{filter_key}:{anchor}"
-
-
-def candidates_key(tenant: int, key: bytes, recommender: str, filter_key: str, anchor: str) -> str:
-    """Redis key of a list of scored candidates; `key` is empty for a list that leaves the person out."""
-    return f"m:{{{tenant}.{short(key)}}}:c:{recommender}:{filter_key}:{anchor}"
 
 
 def pin_key(tenant: int, digest: bytes) -> str:

@@ -20,7 +20,6 @@ from app.serving.scoring import ModelFault, Overloaded, Scorer
 from app.serving.snapshot.catalogue import Ints
 from app.serving.snapshot.snapshot import LiveModel, Snapshot
 
-CONFIDENT_ROWS = 5
 _MARGIN_S = 0.01
 NONE = np.zeros(0, np.int64)
 
@@ -95,7 +94,7 @@ class Ladder:
         if is_current(ask, model) and ask.placement.least_confidence == 0 and (kept := self._current(ask, model)):
             return kept
         history = known_history(ask, model)
-        if not len(history.row) or min(1.0, len(history.row) / CONFIDENT_ROWS) < ask.placement.least_confidence:
+        if not len(history.row) or model.loaded.confidence(history) < ask.placement.least_confidence:
             ask.reason = "low_confidence"
             ask.told("live", "too little is known")
             return None
