@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from app.core.db import Database, copy
+from app.core.db import Database, driver
 from app.ml.interactions import Interactions
 
 CATALOGUE = {
@@ -19,7 +19,8 @@ async def fill(db: Database, tenant: int, shop: Interactions, end: datetime) -> 
     groups = [row.group_no for row in await db.rows("select group_no from item_group where tenant = :t order by group_no", t=tenant)]
     async with db.begin() as connection:
         people = [(tenant, 100 + one, b"key", "DE" if one % 2 else "GB") for one in range(shop.people)]
-        await copy(connection, "person", ["tenant", "person_no", "data_key", "country"], people)
+        raw = await driver(connection)
+        await raw.copy_records_to_table("person", columns=["tenant", "person_no", "data_key", "country"], records=people)
     await add_events(
         db,
         tenant,
@@ -51,4 +52,5 @@ async def add_events(db: Database, tenant: int, events: list[tuple[int, int, int
     columns = ["tenant", "message_id", "person_no", "group_no", "kind", "occurred_at", "order_key", "quantity"]
     async with db.begin() as connection:
         records = [(tenant, str(place).encode(), *event) for place, event in enumerate(events)]
-        await copy(connection, "event", columns, records)
+        raw = await driver(connection)
+        await raw.copy_records_to_table("event", columns=columns, records=records)
