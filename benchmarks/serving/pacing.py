@@ -137,8 +137,9 @@ class _Driver:
                 following = next(due)
             self._send_waiting()
             await asyncio.sleep(_TICK_S)
-        stop = self._loop.time() + _PATIENCE_S
-        while len(self._times) + self.bad < self.sent + len(self._waiting) and self._loop.time() < stop:
+        for _ in range(int(_PATIENCE_S / 0.01)):
+            if len(self._times) + self.bad == self.sent + len(self._waiting):
+                break
             await asyncio.sleep(0.01)
         used = _own_cpu() - before
         return self._seen(used)
