@@ -24,7 +24,7 @@ from app.decisions.placements import api as placements_api
 from app.ml.registry import api as models_api
 from app.serving import api as serving_api
 from app.serving import redirect
-from app.serving.door import Door, is_hot
+from app.serving.door import Door, Server, is_hot
 from app.wiring import resources
 
 ROUTERS = (
@@ -51,6 +51,7 @@ class Morsel(FastAPI):
     """The application; the two serving routes are answered in front of it once the server is up."""
 
     hot: ASGIApp | None = None
+    server: Server | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -60,9 +61,9 @@ class Morsel(FastAPI):
             return
         await super().__call__(scope, receive, send)
 
-    def open_door(self) -> None:
-        """Let the serving routes pass by the framework."""
-        self.hot = WebsiteCors(Door(super().__call__))
+    def open_door(self, server: Server) -> None:
+        """Let the serving routes pass by the framework, and under uvicorn by ASGI too (`app.serving.wire`)."""
+        self.hot, self.server = WebsiteCors(Door(super().__call__)), server
 
 
 def create_app(settings: Settings | None = None) -> Morsel:
@@ -76,7 +77,7 @@ def create_app(settings: Settings | None = None) -> Morsel:
             app.state.settings, app.state.db = built.settings, built.db
             app.state.access, app.state.server = built.access, built.server
             app.state.ranker, app.state.redirector, app.state.resources = built.ranker, built.redirector, built
-            made.open_door()
+            made.open_door(built.server)
             yield
 
     app = made = Morsel(

@@ -19,12 +19,14 @@ from app.serving.links import Links
 from app.serving.lookup import Lookup
 from app.serving.people_db import PeopleDatabase
 from app.serving.person import People
+from app.serving.pinning import Pinning
 from app.serving.pipeline import Parts, Pipeline
 from app.serving.rank import Ranker
 from app.serving.redirect import Redirector
 from app.serving.redis_reader import RedisReader
 from app.serving.scoring import Scorer
 from app.serving.snapshot.holder import Holder
+from app.serving.writing import Writer
 
 
 @dataclass
@@ -70,14 +72,11 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     clicks = record.clicks(record_db.write_clicks(db, settings))
     parts = Parts(
         settings,
-        limiter,
         people,
-        lookup,
         Ladder(scorer, lookup, settings),
-        links,
+        Pinning(reader, secret.derive(settings, "pins"), settings.pin_ttl_s),
+        Writer(links, public_url(settings)),
         serves,
-        secret.derive(settings, "pins"),
-        public_url(settings),
     )
     hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
     reader.reconnect()

@@ -65,6 +65,13 @@ class Authenticator:
 
         Raises Unauthorized, and Forbidden for a website key used from an origin it is not bound to.
         """
+        return self.known(headers, query_key)[0]
+
+    def known(self, headers: Headers, query_key: str | None = None) -> tuple[Principal, float]:
+        """Return who calls, and until when (unix seconds) the same headers name the same caller, whatever the query says.
+
+        That holds only while `directory` is the same; raises as `authenticate` does.
+        """
         authorization = api_key = None
         for name, value in headers:
             if name == b"authorization":
@@ -82,14 +89,14 @@ class Authenticator:
         if api_key is not None:
             return self._from_key(api_key, headers)
         if query_key:
-            return self._from_key(query_key.encode("utf-8", "replace"), headers, kinds=ADDRESS_KINDS)
+            return self._from_key(query_key.encode("utf-8", "replace"), headers, kinds=ADDRESS_KINDS)[0], 0.0
         raise Unauthorized("This call needs a credential: a Bearer token or an API key.")
 
     def by_write_key(self, write_key: object) -> Principal:
         """Return who sends events with a `writeKey` in the body; raises Unauthorized."""
         if not isinstance(write_key, str):
             raise Unauthorized(_REFUSED)
-        return self._from_key(write_key.encode("utf-8", "replace"), (), kinds=frozenset({KeyKind.WRITE}))
+        return self._from_key(write_key.encode("utf-8", "replace"), (), kinds=frozenset({KeyKind.WRITE}))[0]
 
     def verify(self, token: bytes) -> tokens.Claims:
         """Return the claims of a valid token without remembering it; raises InvalidToken."""
@@ -99,7 +106,7 @@ class Authenticator:
             raise tokens.InvalidToken("unknown kid")
         return tokens.verify(token, kid, key, issuer=self._issuer)
 
-    def _bearer(self, token: bytes) -> Principal:
+    def _bearer(self, token: bytes) -> tuple[Principal, float]:
         digest = hashlib.sha256(token).digest()
         known = self._tokens.get(digest)
         try:
@@ -109,7 +116,7 @@ class Authenticator:
                 self._tokens[digest] = known
                 if len(self._tokens) > self._most:
                     self._tokens.popitem(last=False)
-                return known.principal
+                return known.principal, claims.expires_at
             if known.claims.expires_at <= time.time():
                 raise tokens.InvalidToken("expired")
             if known.directory is not self.directory:
@@ -119,7 +126,7 @@ class Authenticator:
             self._tokens.pop(digest, None)
             raise Unauthorized(_REFUSED, headers={"WWW-Authenticate": 'Bearer realm="morsel", error="invalid_token"'}) from None
         self._tokens.move_to_end(digest)
-        return known.principal
+        return known.principal, known.claims.expires_at
 
     def _by_token(self, claims: tokens.Claims) -> Principal:
         directory = self.directory
@@ -134,19 +141,19 @@ class Authenticator:
         scopes = frozenset(Scope(s) for s in claims.scopes if s in EVERYTHING)
         return principal(client, effective(scopes, client.scopes))
 
-    def _from_key(self, key: bytes, headers: Headers, kinds: frozenset[KeyKind] | None = None) -> Principal:
+    def _from_key(self, key: bytes, headers: Headers, kinds: frozenset[KeyKind] | None = None) -> tuple[Principal, float]:
         if not key.startswith(KEY_PREFIX) or len(key) > LONGEST_KEY:
             raise Unauthorized(_REFUSED)
         # looked up by hash: how long it takes tells nothing about a key
         found = self._keys.get(hashlib.sha256(key).digest())
         if found is None or found[1] <= time.time():
             raise Unauthorized(_REFUSED)
-        caller = found[0]
+        caller, until = found
         if kinds is not None and caller.key_kind not in kinds:
             raise Unauthorized("A key of this kind may not be sent this way.")
         if caller.key_kind is KeyKind.WEBSITE:
             _check_origin(caller, headers)
-        return caller
+        return caller, until
 
 
 def principal(client: ClientRecord, scopes: frozenset[Scope], key: KeyRecord | None = None) -> Principal:

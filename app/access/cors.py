@@ -1,5 +1,7 @@
 """Cross-origin calls of website keys: only origins that some key is bound to, never `*`."""
 
+from collections.abc import Container
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,14 +40,26 @@ class WebsiteCors:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
-                # also without an Origin: a cache must not hand this answer to a page
-                answer.add_vary_header("Origin")
-                if known and origin is not None:
-                    answer["Access-Control-Allow-Origin"] = origin
-                    answer["Access-Control-Expose-Headers"] = _EXPOSED
+                for name, value in read_by(access.web_origins, origin):
+                    if name == b"vary":
+                        answer.add_vary_header(value.decode())
+                    else:
+                        answer[name.decode()] = value.decode("latin-1")
             await send(message)
 
         await self.app(scope, receive, sent)
+
+
+def read_by(origins: Container[str], origin: str | None) -> list[tuple[bytes, bytes]]:
+    """Return the fields that let a page of a bound origin read an answer."""
+    # also without an Origin: a cache must not hand this answer to a page
+    fields = [(b"vary", b"Origin")]
+    if origin is not None and origin in origins:
+        fields += [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", _EXPOSED.encode()),
+        ]
+    return fields
 
 
 def _preflight(origin: str, known: bool) -> Response:

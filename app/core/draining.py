@@ -14,6 +14,10 @@ class DrainingProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Begin a graceful end of this connection."""
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(GRACE_S, super().shutdown)
+            self.loop.call_later(GRACE_S, self.end)
         else:
             super().shutdown()
+
+    def end(self) -> None:
+        """End this connection now, or after the answer to a request that came in the meantime."""
+        super().shutdown()

@@ -1,8 +1,5 @@
 """The words of an answer: rungs, reasons, and the answer itself before it is written out."""
 
-from dataclasses import dataclass, field
-from typing import Any
-
 # Order is the wire number in pins and serve records: append only.
 RUNGS = ("live", "cached", "stale", "segment", "popular", "fixed")
 REASONS = (
@@ -33,30 +30,24 @@ ITEM_REASONS = (
 # What these rungs give comes from the person's own history, so it needs their consent.
 OWN_RUNGS = frozenset({"live", "cached", "stale", "segment"})
 
-
-@dataclass(slots=True)
-class Pick:
-    """One chosen item: its index in the catalogue, its score, and why it is here."""
-
-    index: int
-    score: float
-    reason: str
+# One chosen item: its index in the catalogue, its score, and why it is here.
+Pick = tuple[int, float, str]
 
 
-@dataclass(slots=True)
 class Outcome:
-    """What the ladder decided; `trail` tells each rung tried and what came of it, for `explain`."""
+    """What the ladder decided; `version` is that of the model, `pinned` tells that it was decided by an earlier call."""
 
-    rung: str
-    reason: str
-    picks: list[Pick]
-    model_no: int = 0
-    recommender: str = ""
-    version: str = ""
     recommendation_id: bytes = b""
     person_no: int = 0
-    trail: list[dict[str, Any]] = field(default_factory=list)
     pinned: bool = False
+
+    def __init__(self, rung: str, reason: str, picks: list[Pick], model_no: int = 0, recommender: str = "", version: str = "") -> None:
+        self.rung = rung
+        self.reason = reason
+        self.picks = picks
+        self.model_no = model_no
+        self.recommender = recommender
+        self.version = version
 
     @property
     def fallback(self) -> bool:

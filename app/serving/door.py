@@ -1,16 +1,22 @@
-"""The door of the two routes a send depends on: plain ASGI, so that a request pays only for what it uses."""
+"""The door of the two routes a send depends on: knows the caller, reads the call, limits it, and hands it to the pipeline."""
 
+import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.domain import Principal
 from app.access.domain import Scope as AccessScope
 from app.access.gate import Access
+from app.access.windows import Verdict
 from app.core.errors import Forbidden, LimitReached, Problem, TooLarge, Unavailable
 from app.core.logging import log
+from app.serving import answer
+from app.serving.call import Call, waking
 from app.serving.pipeline import Pipeline
 from app.serving.request import parse
 from app.serving.snapshot.holder import Holder
@@ -19,15 +25,50 @@ RECOMMENDATIONS = "/v1/recommendations"
 SNIPPETS = "/v1/snippets/"
 _METHODS = {RECOMMENDATIONS: ("GET", "HEAD", "POST"), SNIPPETS: ("GET", "HEAD")}
 MAX_BODY = 65_536
-_PRIVATE = (b"cache-control", b"private, max-age=0")
 _TIMING = b"auth;dur=%.2f, limit;dur=%.2f, lookup;dur=%.2f, choose;dur=%.2f, write;dur=%.2f, total;dur=%.2f"
 Response = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class Server:
+    """What the door needs of the running server."""
+
+    def __init__(self, access: Access, holder: Holder, pipeline: Pipeline) -> None:
+        self.access = access
+        self.holder = holder
+        self.pipeline = pipeline
+
+    def read(self, caller: Principal, given: Mapping[str, str], path: str) -> Call:
+        """Return the call that a caller makes; raises Forbidden and, for strict calls, BadRequest."""
+        if path == RECOMMENDATIONS:
+            call = parse(caller, given, given.get("placement", "").strip(), "json")
+        else:
+            call = parse(caller, given, path[len(SNIPPETS) :], "html")
+        if caller.placements is not None and not caller.may_show(call.placement):
+            raise Forbidden("This credential is bound to other placements.")
+        if call.explain and not caller.may(AccessScope.ADMIN_READ, reading=True):
+            raise Forbidden("explain=1 needs the scope admin:read.")
+        call.client_no = caller.client_no
+        return call
+
+    def begin(self, call: Call, caller: Principal, verdict: Verdict) -> None:
+        """Start a call after its limit was looked at; `call.done` follows. Raises LimitReached and Unavailable."""
+        if not verdict.allowed:
+            if caller.on_limit == "reject":
+                raise LimitReached("The client is over its limit; come back when the window is over.", headers=verdict.headers())
+            call.closed = "rate_limited"
+        snapshot = self.holder.current.get(caller.tenant)
+        if snapshot is None:
+            raise Unavailable("Nothing has been loaded for this tenant yet; try again in a second.", headers={"Retry-After": "1"})
+        call.snapshot = snapshot
+        call.started = time.perf_counter()
+        self.pipeline.begin(call)
 
 
 class Door:
     """Stands in front of the framework and answers the two serving routes; all else goes on to `otherwise`.
 
-    The framework's own layers would cost more than the answer. Its documented routes call `respond` too.
+    The framework's own layers would cost more than the answer. Its documented routes call `respond` too. Under uvicorn most
+    calls do not even come here: see `app.serving.wire`.
     """
 
     def __init__(self, otherwise: ASGIApp) -> None:
@@ -51,82 +92,80 @@ def is_hot(scope: Scope) -> bool:
     return path == RECOMMENDATIONS or (path.startswith(SNIPPETS) and len(path) > len(SNIPPETS) and "/" not in path[len(SNIPPETS) :])
 
 
-class Server:
-    """What the door needs of the running server."""
-
-    def __init__(self, access: Access, holder: Holder, pipeline: Pipeline) -> None:
-        self.access = access
-        self.holder = holder
-        self.pipeline = pipeline
-
-
 async def respond(server: Server, scope: Scope, receive: Receive) -> Response:
     """Answer one request; an error becomes problem+json."""
-    started = time.perf_counter()
     try:
-        return await _answered(server, scope, receive, started)
+        call = await _answered(server, scope, receive)
     except Problem as problem:
         return problem_reply(problem)
     except Exception as error:
         log.error("serving.fault", error=type(error).__name__, exc_info=error)
         return problem_reply(Problem("Something went wrong on our side.", code="internal", status=500))
+    return reply(call)
 
 
-async def _answered(server: Server, scope: Scope, receive: Receive, started: float) -> Response:
-    given = _query(scope)
-    principal = server.access.authenticator.authenticate(scope["headers"], given.get("key"))
-    if not principal.may(AccessScope.RECOMMEND):
+async def _answered(server: Server, scope: Scope, receive: Receive) -> Call:
+    received = time.perf_counter()
+    given = query(scope["query_string"].decode("latin-1"))
+    caller, _ = server.access.authenticator.known(scope["headers"], given.get("key"))
+    if not caller.may(AccessScope.RECOMMEND):
         raise Forbidden("This call needs the scope recommend.")
-    authenticated = time.perf_counter()
     sent: dict[str, str] | None = {}
     if scope["method"] == "POST":
         sent = await _body(scope, receive)
         given = {**given, **(sent or {})}
-    path = scope["path"]
-    if path == RECOMMENDATIONS:
-        placement, default = given.get("placement", "").strip(), "json"
-    else:
-        placement, default = path[len(SNIPPETS) :], "html"
-    request = parse(principal, given, placement, default)
+    call = server.read(caller, given, scope["path"])
     if sent is None:
-        request.complain("body: must be a JSON object or a form")
-    request.head = scope["method"] == "HEAD"
-    if not principal.may_show(placement):
-        raise Forbidden("This credential is bound to other placements.")
-    if request.explain and not principal.may(AccessScope.ADMIN_READ, reading=True):
-        raise Forbidden("explain=1 needs the scope admin:read.")
-    verdict = server.access.limiter.try_admit(principal) or await server.access.limiter.admit(principal)
-    if not verdict.allowed and principal.on_limit == "reject":
-        raise LimitReached("The client is over its limit; come back when the window is over.", headers=verdict.headers())
-    limited = time.perf_counter()
-    snapshot = server.holder.current.get(principal.tenant)
-    if snapshot is None:
-        raise Unavailable("Nothing has been loaded for this tenant yet; try again in a second.", headers={"Retry-After": "1"})
-    try:
-        reply = await server.pipeline.answer(principal, request, snapshot, verdict)
-    except Problem:
-        raise
-    except Exception as error:
-        # whatever is wrong with the person's own answer, popular items can still be shown
-        log.error("serving.fault", error=type(error).__name__, exc_info=error)
-        reply = server.pipeline.plain(request, snapshot)
-    timing = _TIMING % (1000 * (authenticated - started), 1000 * (limited - authenticated), *reply.stages)
+        call.complain("body: must be a JSON object or a form")
+    call.head = scope["method"] == "HEAD"
+    call.received, call.known = received, time.perf_counter()
+    verdict = server.access.limiter.try_admit(caller) or await server.access.limiter.admit(caller)
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    call.done = waking(future)
+    server.begin(call, caller, verdict)
+    await future
+    return call
+
+
+def reply(call: Call) -> Response:
+    """Return what a finished call answers."""
+    if call.problem is not None:
+        return problem_reply(call.problem)
+    assert call.body is not None
     headers = [
-        (b"content-type", reply.media),
-        (b"content-length", b"%d" % len(reply.body)),
-        _PRIVATE,
-        (b"server-timing", timing),
-        (b"x-morsel-source", reply.outcome.rung.encode()),
+        (b"content-type", answer.MEDIA[call.format]),
+        (b"content-length", b"%d" % len(call.body)),
+        (b"cache-control", b"private, max-age=0"),
+        (b"server-timing", timing(call)),
+        (b"x-morsel-source", call.outcome.rung.encode()),
     ]
-    return 200, headers, reply.body
+    return 200, headers, call.body
 
 
-def _query(scope: Scope) -> dict[str, str]:
-    raw: bytes = scope["query_string"]
-    if b"%" in raw or b"+" in raw or not raw.isascii():
-        return _joined(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=None))
-    pairs = [part.partition("=") for part in raw.decode().split("&")]
-    return _joined([(name, value) for name, _, value in pairs if name])
+def timing(call: Call) -> bytes:
+    """Return the stages of a call in milliseconds, as a Server-Timing value."""
+    return _TIMING % (
+        1000 * (call.known - call.received),
+        1000 * (call.started - call.known),
+        1000 * (call.found - call.started),
+        1000 * (call.chosen - call.found),
+        1000 * (call.written - call.chosen),
+        1000 * (call.written - call.received),
+    )
+
+
+def query(raw: str) -> dict[str, str]:
+    """Read the query of an address."""
+    if "%" in raw or "+" in raw or not raw.isascii():
+        return _joined(parse_qsl(raw, keep_blank_values=True, max_num_fields=None))
+    given: dict[str, str] = {}
+    for part in raw.split("&"):
+        name, _, value = part.partition("=")
+        if name in given:
+            return _joined(parse_qsl(raw, keep_blank_values=True, max_num_fields=None))
+        if name:
+            given[name] = value
+    return given
 
 
 def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:

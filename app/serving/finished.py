@@ -1,21 +1,21 @@
 """Finished bytes of pinned answers, kept for the repeats that e-mail platforms send."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from app.serving.call import Call
 from app.serving.domain import Outcome
-from app.serving.person import Found
-from app.serving.request import Request
 from app.serving.snapshot.snapshot import Snapshot
 
 _MOST = 2_000
+_Form = tuple[str, str, str, str, str, bool, bool]
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(NamedTuple):
     snapshot: Snapshot
     pinned: bytes
-    person: tuple[int, str]
+    seq: int
+    closed: str
     outcome: Outcome
     body: bytes
 
@@ -28,29 +28,29 @@ class Finished:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Form, _Kept] = OrderedDict()
 
-    def find(self, request: Request, snapshot: Snapshot, found: Found, pin: str) -> tuple[Outcome, bytes] | None:
-        """Return the answer to a repeat, or None."""
-        if not pin or not found.extra or found.extra[-1] is None or request.explain or request.warnings:
-            return None
-        kept = self._kept.get(_form(request, pin))
-        if kept is None or kept.snapshot is not snapshot or kept.pinned != found.extra[-1] or kept.person != _person(found):
-            return None
-        return kept.outcome, kept.body
+    def find(self, call: Call) -> bool:
+        """Give a repeat its answer; False when it must be made."""
+        if call.pinned is None or call.explain or call.warnings:
+            return False
+        kept = self._kept.get(_form(call))
+        if kept is None or kept.snapshot is not call.snapshot or kept.pinned != call.pinned:
+            return False
+        if kept.seq != (call.state.seq if call.state is not None else 0) or kept.closed != call.closed:
+            return False
+        call.outcome, call.body = kept.outcome, kept.body
+        return True
 
-    def keep(self, request: Request, snapshot: Snapshot, found: Found, pin: str, outcome: Outcome, body: bytes) -> None:
+    def keep(self, call: Call) -> None:
         """Keep an answer that came from a pin."""
-        if not outcome.pinned or not found.extra or found.extra[-1] is None or request.explain or request.warnings:
+        if call.pinned is None or call.body is None or not call.outcome.pinned or call.explain or call.warnings:
             return
         if len(self._kept) >= _MOST:
             self._kept.popitem(last=False)
-        self._kept[_form(request, pin)] = _Kept(snapshot, found.extra[-1], _person(found), outcome, body)
+        seq = call.state.seq if call.state is not None else 0
+        self._kept[_form(call)] = _Kept(call.snapshot, call.pinned, seq, call.closed, call.outcome, call.body)
 
 
-def _form(request: Request, pin: str) -> tuple[str, ...]:
-    return (pin, request.placement, request.user, request.format, request.locale, str(request.escape), str(request.blank))
-
-
-def _person(found: Found) -> tuple[int, str]:
-    return (found.state.seq if found.state is not None else 0, found.reason)
+def _form(call: Call) -> _Form:
+    return (call.pin_key, call.placement, call.user, call.format, call.locale, call.escape, call.blank)

@@ -28,8 +28,8 @@ class ShownItem:
     values: dict[str, Any]
     target: str
     until: float
-    json: bytes
-    json_escaped: bytes | None = None
+    json: str
+    json_escaped: str | None = None
     cards: dict[tuple[str, int, bool], Card] = field(default_factory=dict)
 
     def html_values(self) -> dict[str, Any]:
@@ -70,7 +70,9 @@ def _prepare(catalogue: Catalogue, index: int, locale: str) -> ShownItem:
         "availability": "in_stock" if catalogue.available[index] else "out_of_stock",
     }
     json = ascii_json({name: neutral_text(value) if isinstance(value, str) else value for name, value in values.items()})
-    return ShownItem(values, web_address(text_at(document, "link", locale)), next_price_change(document, now), json[:-1] + b',"url":"')
+    return ShownItem(
+        values, web_address(text_at(document, "link", locale)), next_price_change(document, now), json[:-1].decode() + ',"url":"'
+    )
 
 
 def next_price_change(document: dict[str, Any], now: datetime) -> float:
@@ -92,9 +94,9 @@ def _size(value: Any) -> int:
     return size if 0 < size <= 10_000 else _DEFAULT_SIZE
 
 
-def json_escaped(item: ShownItem) -> bytes:
-    """Return the JSON bytes with texts escaped for HTML, made on first use."""
+def json_escaped(item: ShownItem) -> str:
+    """Return the JSON with texts escaped for HTML, made on first use."""
     if item.json_escaped is None:
         safe = {name: str(value.__html__()) if hasattr(value, "__html__") else value for name, value in item.html_values().items()}
-        item.json_escaped = ascii_json(safe)[:-1] + b',"url":"'
+        item.json_escaped = ascii_json(safe)[:-1].decode() + ',"url":"'
     return item.json_escaped

@@ -1,6 +1,7 @@
 """Who the answer is for: the state found, whether it may be used, and the history that a model reads."""
 
-from dataclasses import dataclass
+import asyncio
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,11 @@ from app.core import clock, ids
 from app.data.people.online import POINTER_FORMAT, StateView, unpack_pointer, view_state
 from app.ml import contract
 from app.ml.contract import History, Ints
-from app.serving.lookup import Lookup
+from app.serving import candidates
+from app.serving.call import Call, Step, guarded, waking
+from app.serving.lookup import Lookup, Values
 from app.serving.people_db import DatabaseDown, PeopleDatabase
-from app.serving.redis_reader import RedisDown
 from app.serving.snapshot.snapshot import LiveModel
-
-
-@dataclass(slots=True)
-class Found:
-    """What one read gave: a state or the reason why there is none; `extra` are the other values asked for.
-
-    `trusted` says that Redis answered and may be believed.
-    """
-
-    state: StateView | None
-    reason: str
-    extra: list[bytes | None]
-    trusted: bool
 
 
 class People:
@@ -35,33 +24,86 @@ class People:
         self._lookup = lookup
         self._database = database
         self._default_consent = default_consent
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def find(self, tenant: int, key: bytes, keys: list[str]) -> Found:
-        """Read values in one go, a person's state first among them unless `key` is empty, which means nobody."""
+    def find(self, call: Call, then: Step) -> None:
+        """Read the person's state, the scored list and the pinned answer that a call needs, in one go, and continue it."""
+        keys = [call.state_key] if call.key else []
+        if call.list_key:
+            keys.append(call.list_key)
+        if call.pin_key:
+            keys.append(call.pin_key)
+        if keys:
+            self._lookup.get(call.tenant, keys, partial(self._read, call, then))
+        else:
+            call.closed = "no_user"
+            then(call)
+
+    async def known(self, call: Call) -> None:
+        """Find the state of the person a call names, for a caller that can wait."""
+        if call.key:
+            call.state_key = ids.state_key(call.tenant, call.key)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.find(call, waking(future))
+        await future
+
+    @guarded
+    def _read(self, call: Call, then: Step, values: Values | None) -> None:
+        if values is None:
+            if call.key:
+                self._keep(self._from_database(call, then))
+            else:
+                call.closed = "no_user"
+                then(call)
+            return
+        call.trusted = True
+        if call.pin_key:
+            call.pinned = values[-1]
+        if call.list_key:
+            call.cached = candidates.unpack(values[1 if call.key else 0])
+        if not call.key:
+            call.closed = "no_user"
+        elif (state := values[0]) is not None and state[0] == POINTER_FORMAT and (primary := unpack_pointer(state)) is not None:
+            # the id is linked to another one, under which the state lies: one more read
+            self._lookup.get(call.tenant, [ids.state_key(call.tenant, primary)], partial(self._pointed, call, then))
+            return
+        else:
+            self._judge(call, view_state(state))
+        then(call)
+
+    @guarded
+    def _pointed(self, call: Call, then: Step, values: Values | None) -> None:
+        if values is None:
+            call.trusted = False
+            self._keep(self._from_database(call, then))
+            return
+        self._judge(call, view_state(values[0]))
+        then(call)
+
+    async def _from_database(self, call: Call, then: Step) -> None:
         try:
-            values = await self._lookup.get(tenant, keys) if keys else []
-            state_value, extra = (values[0], values[1:]) if key else (None, values)
-            trusted = True
-            if state_value is not None and state_value[0] == POINTER_FORMAT and (primary := unpack_pointer(state_value)) is not None:
-                state_value = (await self._lookup.get(tenant, [ids.state_key(tenant, primary)]))[0]
-        except RedisDown:
-            state_value, extra, trusted = None, [None] * (len(keys) - bool(key)), False
-        if not key:
-            return Found(None, "no_user", extra, trusted)
-        if trusted:
-            return self._judged(view_state(state_value), extra, trusted)
-        try:
-            return self._judged(await self._database.state(tenant, key), extra, trusted)
+            self._judge(call, await self._database.state(call.tenant, call.key))
         except DatabaseDown:
-            return Found(None, "database_down", extra, trusted)
+            call.closed = "database_down"
+        except Exception as error:
+            call.pipeline.failed(call, error)
+            return
+        then(call)
 
-    def _judged(self, state: StateView | None, extra: list[bytes | None], trusted: bool) -> Found:
+    def _judge(self, call: Call, state: StateView | None) -> None:
         if state is None:
-            return Found(None, "unknown_user", extra, trusted)
-        consent = self._default_consent if state.consent is None else state.consent
-        if not consent:
-            return Found(None, "no_consent", extra, trusted)
-        return Found(state, "", extra, trusted)
+            call.closed = "unknown_user"
+        elif not (self._default_consent if state.consent is None else state.consent):
+            call.closed = "no_consent"
+        else:
+            call.state = state
+            if state.bought_count:
+                call.bought = frozenset(state.bought.tolist())
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def history_of(view: StateView, model: LiveModel) -> History:

@@ -9,8 +9,9 @@ from app.access.domain import Principal
 from app.core import ids
 from app.core.settings import Settings
 from app.ml.contract import History
+from app.serving.call import Call
 from app.serving.person import People, history_of
-from app.serving.request import Request, parse
+from app.serving.request import parse
 from app.serving.schemas import Ranked, RankedItem, RankRequest
 from app.serving.scoring import MODEL_FAULTS, Scorer
 from app.serving.snapshot.catalogue import Ints
@@ -28,11 +29,11 @@ class Ranker:
     async def rank(self, principal: Principal, asked: RankRequest, snapshot: Snapshot) -> Ranked:
         """Return every item asked for, best first; by popularity when the person or the model cannot decide."""
         named = {"user_id": asked.user_id, "anonymous_id": asked.anonymous_id, "email_sha256": asked.email_sha256}
-        request = parse(principal, named, "", "json")
+        call = parse(principal, named, "", "json")
         catalogue = snapshot.catalogue
         index = np.array([catalogue.index_of.get(item, -1) for item in asked.items], np.int64)
         groups = np.where(index >= 0, np.append(catalogue.group, -1)[index], -1)
-        scores, source, reason = await self._scores(request, asked.recommender, groups, snapshot)
+        scores, source, reason = await self._scores(call, asked.recommender, groups, snapshot)
         if scores is None:
             scores, source = popularity(snapshot, groups), "popular"
         order = np.argsort(-scores, kind="stable")
@@ -43,27 +44,25 @@ class Ranker:
         model = snapshot.models.get(asked.recommender) if source == "live" else None
         return Ranked(
             recommendation_id=ids.short(ids.recommendation_id()),
-            user_id=request.user,
+            user_id=call.user,
             source=source,
             fallback=source != "live",
             fallback_reason=reason,
             model=asked.recommender if model else "",
             model_version=model.loaded.version if model else "",
             item_count=len(items),
-            warnings=request.warnings,
+            warnings=list(call.warnings),
             items=items,
         )
 
-    async def _scores(
-        self, request: Request, recommender: str, groups: Ints, snapshot: Snapshot
-    ) -> tuple[NDArray[np.float64] | None, str, str]:
-        found = await self._people.find(request.tenant, request.key, [ids.state_key(request.tenant, request.key)] if request.key else [])
-        if found.state is None:
-            return None, "", found.reason
+    async def _scores(self, call: Call, recommender: str, groups: Ints, snapshot: Snapshot) -> tuple[NDArray[np.float64] | None, str, str]:
+        await self._people.known(call)
+        if call.state is None:
+            return None, "", call.closed
         model = snapshot.models.get(recommender)
         if model is None:
             return None, "", "model_missing"
-        history = history_of(found.state, model)
+        history = history_of(call.state, model)
         if not len(history.row):
             return None, "", "low_confidence"
         known = groups >= 0

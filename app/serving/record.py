@@ -10,10 +10,9 @@ from typing import Any
 
 from app.core import telemetry
 from app.core.logging import log
-from app.serving.domain import REASONS, RUNGS, Outcome
+from app.serving.call import Call
+from app.serving.domain import REASONS, RUNGS
 from app.serving.links import Served
-from app.serving.request import Request
-from app.serving.snapshot.snapshot import Placed, Snapshot
 
 Writer = Callable[[list[Any]], Awaitable[None]]
 _EVERY_S = 0.5
@@ -68,54 +67,50 @@ class Buffer:
                 return
 
 
-def serve_record(request: Request, placed: Placed, snapshot: Snapshot, outcome: Outcome, client_no: int, started: float) -> bytes:
+def serve_record(call: Call) -> bytes:
     """Return the row of a serve in PostgreSQL's binary COPY format, in the order of `SERVE_COLUMNS`."""
-    catalogue = snapshot.catalogue
-    send_id = request.send_id or request.campaign
+    outcome, catalogue = call.outcome, call.snapshot.catalogue
+    numbers, prices, count = catalogue.numbers, catalogue.prices, len(outcome.picks)
+    send_id = call.send_id or call.campaign
     text = send_id.encode("utf-8", "replace").replace(b"\0", b"") if send_id else b""
-    count = len(outcome.picks)
-    front = _FRONT.pack(15, 2, request.tenant, 8, int((time.time() - _EPOCH_2000) * 1e6), 16, outcome.recommendation_id)
-    middle = (
-        _int(placed.number),
-        _int(client_no),
-        _BIG.pack(8, outcome.person_no) if outcome.person_no else _NULL,
-        _PAIR.pack(2, _RUNG[outcome.rung], 2, _REASON[outcome.reason]),
-        _int(outcome.model_no),
-        _int(placed.version),
-        _LENGTH.pack(len(text)) + text if text else _NULL,
-    )
-    numbers, prices = catalogue.numbers, catalogue.prices
-    items: list[float] = [20 + 8 * count, 1, 0, _INT4, count, 1]
-    costs: list[float] = [20 + 8 * count, 1, 0, _FLOAT4, count, 1]
-    for pick in outcome.picks:
-        items += (4, numbers[pick.index])
-        costs += (4, prices[pick.index])
-    latency = min(int((time.perf_counter() - started) * 1e6), 2_000_000_000)
-    return b"".join((front, *middle, _EMPTY, _ints(count).pack(*items), _reals(count).pack(*costs), _LAST.pack(4, latency)))
+    at = int((time.time() - _EPOCH_2000) * 1e6)
+    values = [len(SERVE_COLUMNS), 2, call.tenant, 8, at, 16, outcome.recommendation_id]
+    given = (call.placed.number, call.client_no, outcome.person_no, outcome.model_no, call.placed.version)
+    placement, client, person, model, version = given
+    values += (4, placement) if placement else _NULL
+    values += (4, client) if client else _NULL
+    values += (8, person) if person else _NULL
+    values += (2, _RUNG[outcome.rung], 2, _REASON[outcome.reason])
+    values += (4, model) if model else _NULL
+    values += (4, version) if version else _NULL
+    values += (len(text), text, 0) if text else (-1, 0)
+    size = 20 + 8 * count
+    # an empty array has no dimension, so neither length nor lower bound
+    values += (size, 1, 0, _INT4, count, 1) if count else (12, 0, 0, _INT4)
+    for index, _, _ in outcome.picks:
+        values += (4, numbers[index])
+    values += (size, 1, 0, _FLOAT4, count, 1) if count else (12, 0, 0, _FLOAT4)
+    for index, _, _ in outcome.picks:
+        values += (4, prices[index])
+    values += (4, min(int((call.written - call.started) * 1e6), 2_000_000_000))
+    return _layout(tuple(map(bool, given)), len(text), count).pack(*values)
 
 
 _EPOCH_2000 = 946_684_800
 _INT4, _FLOAT4 = 23, 700  # PostgreSQL's numbers of the element types
-_FRONT, _BIG, _PAIR = struct.Struct("!hihiqi16s"), struct.Struct("!iq"), struct.Struct("!ihih")
-_LENGTH, _LAST = struct.Struct("!i"), struct.Struct("!ii")
-_NULL, _EMPTY = _LENGTH.pack(-1), _LENGTH.pack(0)
+_NULL = (-1,)
 _RUNG = {rung: number for number, rung in enumerate(RUNGS)}
 _REASON = {reason: number for number, reason in enumerate(REASONS)}
 
 
-def _int(value: int) -> bytes:
-    return _LAST.pack(4, value) if value else _NULL
-
-
-@lru_cache(maxsize=64)
-def _ints(count: int) -> struct.Struct:
-    # an empty array has no dimension, so neither length nor lower bound
-    return struct.Struct("!iiiiii" + "ii" * count)
-
-
-@lru_cache(maxsize=64)
-def _reals(count: int) -> struct.Struct:
-    return struct.Struct("!iiiiii" + "if" * count)
+@lru_cache(maxsize=512)
+def _layout(given: tuple[bool, ...], text: int, count: int) -> struct.Struct:
+    """Return the layout of a row: of each column its length, -1 for NULL, and its value."""
+    placement, client, person, model, version = given
+    parts = ["!hihiqi16s", "ii" if placement else "i", "ii" if client else "i", "iq" if person else "i", "ihih"]
+    parts += ["ii" if model else "i", "ii" if version else "i", f"i{text}si" if text else "ii"]
+    array = "iiiiii" if count else "iiii"
+    return struct.Struct("".join([*parts, array, "ii" * count, array, "if" * count, "ii"]))
 
 
 SERVE_COLUMNS = (

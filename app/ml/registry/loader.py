@@ -1,5 +1,7 @@
 """A model in memory, ready to score: two ONNX Runtime sessions and the group behind every row."""
 
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,20 @@ from app.ml.registry.artefact import ROWS, ROWS_TYPE, ArtefactError, Manifest, v
 _ONNX_TYPES: dict[Any, str] = {np.int64: "tensor(int64)", np.float32: "tensor(float)"}
 
 ROWS_OF_FULL_CONFIDENCE = 5
+_BATCHES = (1, 2, 4, 8, 16, 32)
+_USUAL_HISTORY, _USUAL_K = 50, 100
+_LONGEST_RUN_S = 0.03
 
 
 class LoadedModel:
     """A verified artefact; every method may be called from several threads at once.
 
-    `rows` int64[N] is the group number of each row, ascending.
+    `rows` int64[N] is the group number of each row, ascending; `batch` the number of people that a run scores fastest by the head.
     """
 
     def __init__(self, manifest: Manifest, rows: Ints, top: ort.InferenceSession, rank: ort.InferenceSession) -> None:
         self.manifest = manifest
+        self.batch = 1
         self.rows = rows
         self.inputs = frozenset(one.name for one in rank.get_inputs()) & frozenset(contract.BODY_INPUTS)
         self._top = top
@@ -103,6 +109,7 @@ def load(place: Path) -> LoadedModel:
         _check_inputs(model._top, {**contract.BODY_INPUTS, **contract.TOP_INPUTS}, contract.TOP_INPUTS)
         _check_inputs(model._rank, {**contract.BODY_INPUTS, **contract.RANK_INPUTS}, contract.RANK_INPUTS)
         _try(model)
+        model.batch = best_batch(model)
     except ArtefactError as error:
         raise ArtefactError(f"{place.name}: {error}") from None
     except Exception as error:  # ONNX Runtime raises bare exceptions of many classes
@@ -145,3 +152,27 @@ def _try(model: LoadedModel) -> None:
     rank = model.score_rank(batch, np.array([[0, size - 1, contract.PAD]] * 2))
     if rank.shape != (2, 3) or np.isnan(rank).any() or not np.isneginf(rank[:, 2]).all():
         raise ArtefactError("`rank.onnx` does not answer as the contract says")
+
+
+def best_batch(model: LoadedModel) -> int:
+    """Return how many people a run scores fastest by the head, measured: dense rows get slower in batches, factors faster.
+
+    A run stays short enough for an answer to wait for it and its own; a gain below a tenth is not worth waiting for.
+    """
+    size = len(model.rows)
+    random = np.random.default_rng(0)
+    rows = [random.choice(size, min(size, _USUAL_HISTORY), replace=False) for _ in range(_BATCHES[-1])]
+    people = [contract.history(r, np.full(len(r), contract.PURCHASE), np.ones(len(r)), np.ones(len(r)), np.ones(len(r))) for r in rows]
+    best, least = 1, math.inf
+    for count in _BATCHES:
+        batch = model.assemble(people[:count])
+        runs = []
+        for _ in range(3):
+            began = time.perf_counter()
+            model.score_top(batch, _USUAL_K)
+            runs.append(time.perf_counter() - began)
+        if count > 1 and min(runs) > _LONGEST_RUN_S:
+            break
+        if min(runs) / count < 0.9 * least:
+            best, least = count, min(runs) / count
+    return best

@@ -1,0 +1,130 @@
+"""One call on its way through the fast path: what was asked, what was found, what was decided."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+
+from app.core.errors import BadRequest, Problem
+from app.data.people.online import StateView
+from app.decisions.placements.domain import Filter, Placement
+from app.serving.candidates import Candidates
+from app.serving.domain import Outcome
+from app.serving.snapshot.catalogue import Ints
+from app.serving.snapshot.snapshot import Placed, Snapshot
+
+if TYPE_CHECKING:
+    from app.serving.pipeline import Pipeline
+
+NONE = np.zeros(0, np.int64)
+NOBODY: frozenset[int] = frozenset()
+_Owner = TypeVar("_Owner")
+_Rest = ParamSpec("_Rest")
+
+
+class Call:
+    """A plain object whose defaults stand on the class: most calls set few of them, and each one set costs time.
+
+    The steps of the pipeline fill it from top to bottom; `done` is called once, when `body` or `problem` is there.
+    """
+
+    # asked (request.py); `key` is empty when nobody is named, `items` are those of the page or cart
+    tenant: int
+    placement: str
+    user: str = ""
+    key: bytes = b""
+    limit: int = 0
+    items: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
+    category: str = ""
+    locale: str = ""
+    campaign: str = ""
+    send_id: str = ""
+    format: str = "json"
+    escape: bool = False
+    blank: bool = False
+    strict: bool = False
+    explain: bool = False
+    head: bool = False
+    warnings: Sequence[str] = ()
+    client_no: int = 0
+
+    # placed (pipeline.py); `until` in loop time, `anchor` group numbers of `items`, `banned` group indexes that must not be shown
+    snapshot: Snapshot
+    placed: Placed
+    rules: Placement
+    wanted: Filter
+    until: float = 0.0
+    anchor: Ints = NONE
+    anchored: bool = False
+    banned: frozenset[int] = NOBODY
+    state_key: str = ""
+    list_key: str = ""
+    pin_key: str = ""
+
+    # found (person.py); `closed` says why the person's own rungs are shut, empty when they are open
+    state: StateView | None = None
+    closed: str = ""
+    trusted: bool = False
+    cached: Candidates | None = None
+    pinned: bytes | None = None
+    bought: frozenset[int] = NOBODY
+
+    # decided (ladder.py) and written (answer.py)
+    outcome: Outcome
+    body: bytes | None = None
+    problem: Problem | None = None
+    trail: list[dict[str, str]] | None = None
+
+    # moments of time.perf_counter
+    received: float = 0.0
+    known: float = 0.0
+    started: float = 0.0
+    found: float = 0.0
+    chosen: float = 0.0
+    written: float = 0.0
+
+    pipeline: "Pipeline"
+    done: Callable[["Call"], None]
+
+    def __init__(self, tenant: int, placement: str, format: str = "json") -> None:
+        self.tenant = tenant
+        self.placement = placement
+        self.format = format
+
+    def complain(self, message: str) -> None:
+        """Tell about an unusable parameter: an error when strict, a warning otherwise; raises BadRequest."""
+        if self.strict:
+            raise BadRequest(message)
+        self.warnings = [*self.warnings, message]
+
+    def told(self, rung: str, result: str) -> None:
+        """Note what came of a rung, for `explain`."""
+        if self.explain:
+            self.trail = [*(self.trail or ()), {"rung": rung, "result": result}]
+
+
+Step = Callable[[Call], None]
+
+
+def guarded(step: Callable[Concatenate[_Owner, Call, _Rest], None]) -> Callable[Concatenate[_Owner, Call, _Rest], None]:
+    """Let a step that fails end its own call, with popular items, instead of the loop's turn that it runs in."""
+
+    def run(owner: _Owner, call: Call, /, *rest: _Rest.args, **named: _Rest.kwargs) -> None:
+        try:
+            step(owner, call, *rest, **named)
+        except Exception as error:
+            call.pipeline.failed(call, error)
+
+    return run
+
+
+def waking(future: "asyncio.Future[None]") -> Step:
+    """Return the step that wakes whoever waits for a call."""
+
+    def wake(_: Call) -> None:
+        if not future.done():  # whoever waited may have gone away
+            future.set_result(None)
+
+    return wake

@@ -1,0 +1,58 @@
+"""Turns an outcome into the bytes of the answer: its links, its body, and why, where somebody may ask."""
+
+import time
+from typing import Any
+
+from app.core import telemetry
+from app.core.errors import Unavailable
+from app.serving import answer
+from app.serving.call import NONE, Call
+from app.serving.links import Links, Served
+
+
+class Writer:
+    """Signs the links of an answer and writes it out."""
+
+    def __init__(self, links: Links, public_url: str) -> None:
+        self._links = links
+        self._public_url = public_url
+
+    def write(self, call: Call) -> None:
+        """Set the body of a call whose outcome has its id."""
+        call.chosen = time.perf_counter()
+        outcome = call.outcome
+        if call.placed.name != call.placement and not outcome.reason:
+            outcome.reason = "unknown_placement"
+        if call.state is not None:
+            outcome.person_no = call.state.person_no
+        try:
+            link = f"{self._public_url}/c/{self._links.token(served(call, int(time.time())))}"
+        except Unavailable:
+            telemetry.ERRORS.labels("links", "unsigned").inc()
+            link = ""
+        call.body = answer.body(call, link, explained(call) if call.explain else None)
+
+
+def served(call: Call, at: int) -> Served:
+    """Return what the links of this answer carry."""
+    numbers, outcome = call.snapshot.catalogue.numbers, call.outcome
+    items = tuple([numbers[index] for index, _, _ in outcome.picks])
+    locale = call.locale if len(call.locale) < 60 else ""
+    return Served(call.tenant, at, call.placed.number, outcome.recommendation_id, outcome.person_no, locale, items)
+
+
+def explained(call: Call) -> dict[str, Any]:
+    """Return what `explain=1` adds: the history used, the rungs tried, and the ages of data."""
+    catalogue, state = call.snapshot.catalogue, call.state
+    groups = catalogue.group_index(call.anchor if call.anchored else state.groups if state is not None else NONE)
+    shown = [catalogue.item_ids[catalogue.items_of(int(group))[0]] for group in groups[::-1][:20] if group >= 0]
+    return {
+        "history": shown,
+        "history_length": len(state.groups) if state is not None else 0,
+        "bought": len(state.bought) if state is not None else 0,
+        "state_seq": state.seq if state is not None else 0,
+        "redis_trusted": call.trusted,
+        "person": call.closed or "known",
+        "rungs": call.trail or [],
+        "filter": call.wanted.model_dump(mode="json", exclude_defaults=True),
+    }
