@@ -100,7 +100,7 @@ async def test_a_rolling_restart_loses_no_request(stocked: Settings, db: Databas
     key = await a_key(db, stocked, rate="1000000/minute")
     with served(stocked, workers=2) as address:
         await _whole(address, key)
-        parent = next(p for p in psutil.Process(os.getpid()).children() if "serve" in p.cmdline())
+        parent = next(p for p in psutil.Process(os.getpid()).children() if "serve" in _command(p))
         failures: list[str] = []
         ending = asyncio.Event()
         count = 0
@@ -134,7 +134,14 @@ async def test_a_rolling_restart_loses_no_request(stocked: Settings, db: Databas
 
 
 def _server_processes(parent: psutil.Process) -> set[int]:
-    return {child.pid for child in parent.children() if "spawn_main" in " ".join(child.cmdline())}
+    return {child.pid for child in parent.children() if "spawn_main" in " ".join(_command(child))}
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended between the listing and the question
+        return []
 
 
 def _within(condition: Callable[[], bool], seconds: float) -> bool:
