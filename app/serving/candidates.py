@@ -1,21 +1,83 @@
-"""The value Redis keeps of a scored list: which model and which history it came from, then groups and scores."""
+"""The value Redis keeps of a scored list: which model and which history it came from, then groups and scores.
+
+Little-endian. Format u8 · model_no u32 · seq u64 · count u16 · exact u8 · planes u8, then the first `exact` entries as they are
+(groups u32, scores f32), which is all that most answers read. The others follow in few bytes: groups as in `app.data.packed`,
+their least score and the step between two levels as f32, and each score's level u8. A list whose scores cannot be told in levels
+(not finite) has 255 for `exact`: all entries stand as they are.
+"""
 
 import struct
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
-FORMAT = 1
-_HEAD = struct.Struct("<BIQH")
-_NATIVE = sys.byteorder == "little"
+from app.data import packed
+
+FORMAT = 2
+EXACT = 12
+_ALL = 255
+_LEVELS = 255
+_LARGEST = 1e30
+_HEAD = struct.Struct("<BIQHBB")
+_SCALE = struct.Struct("<ff")
+_FIRST = [struct.Struct(f"<{count}I{count}f") for count in range(EXACT + 1)]
+
+Number = TypeVar("Number")
+
+
+class Column(Sequence[Number]):
+    """A column of a list, of which all but the first entries are decoded only when they are reached."""
+
+    __slots__ = ("_count", "_decode", "_first", "_value")
+
+    def __init__(self, first: tuple[Number, ...], value: bytes, count: int, decode: Callable[[bytes], list[Number]]) -> None:
+        self._first = first
+        self._value = value
+        self._count = count
+        self._decode = decode
+
+    def __iter__(self) -> Iterator[Number]:
+        return chain(self._first, self._later())
+
+    def _later(self) -> Iterator[Number]:
+        yield from self._decode(self._value)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Number: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Number]: ...
+    def __getitem__(self, index: int | slice) -> Number | list[Number]:
+        if isinstance(index, int) and 0 <= index < len(self._first):
+            return self._first[index]
+        return (list(self._first) + self._decode(self._value))[index]
+
+
+def _later_groups(value: bytes) -> list[int]:
+    _, _, _, count, exact, planes = _HEAD.unpack_from(value)
+    groups: list[int] = packed.unpack_numbers(value, _HEAD.size + 8 * exact, count - exact, planes).tolist()
+    return groups
+
+
+def _later_scores(value: bytes) -> list[float]:
+    _, _, _, count, exact, _ = _HEAD.unpack_from(value)
+    at = len(value) - (count - exact)
+    least, step = _SCALE.unpack_from(value, at - _SCALE.size)
+    scores: list[float] = (least + step * np.frombuffer(value, np.uint8, offset=at).astype(np.float64)).tolist()
+    return scores
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A scored list, best first: group numbers and their scores, as plain numbers when they are indexed."""
+    """A scored list, best first: group numbers and their scores, as plain numbers when they are indexed or iterated.
+
+    Scores after the first 12 are those that were packed to within 1/510 of the range that these later scores span.
+    """
 
     model_no: int
     seq: int
@@ -24,21 +86,44 @@ class Candidates:
 
 
 def pack(model_no: int, seq: int, groups: Any, scores: Any) -> bytes:
-    """Encode a list; `groups` are group numbers, both arrays or sequences of one length."""
-    head = _HEAD.pack(FORMAT, model_no, seq, len(groups))
-    return head + np.asarray(groups, "<u4").tobytes() + np.asarray(scores, "<f4").tobytes()
+    """Encode a list, best first; `groups` are group numbers, both arrays or sequences of one length."""
+    numbers, given = np.asarray(groups, "<u4"), np.asarray(scores, "<f4")
+    count, exact = len(numbers), min(EXACT, len(numbers))
+    first = numbers[:exact].tobytes() + given[:exact].tobytes()
+    if count == exact:
+        return _HEAD.pack(FORMAT, model_no, seq, count, exact, 0) + first
+    later, rest = numbers[exact:], given[exact:]
+    least, most = float(rest[-1]), float(rest[0])
+    step = (most - least) / _LEVELS
+    if not step <= _LARGEST:  # also NaN
+        return _HEAD.pack(FORMAT, model_no, seq, count, _ALL, 0) + numbers.tobytes() + given.tobytes()
+    planes = packed.planes_for(later)
+    levels = ((rest - least) * (1 / step) + 0.5).astype(np.uint8).tobytes() if step else bytes(len(rest))
+    head = _HEAD.pack(FORMAT, model_no, seq, count, exact, planes)
+    return b"".join((head, first, packed.pack_numbers(later, planes), _SCALE.pack(least, step), levels))
 
 
 def unpack(value: bytes | None) -> Candidates | None:
     """Decode a list; None for nothing, another format or a damaged value."""
     if value is None or len(value) < _HEAD.size or value[0] != FORMAT:
         return None
-    _, model_no, seq, count = _HEAD.unpack_from(value)
+    _, model_no, seq, count, exact, planes = _HEAD.unpack_from(value)
+    if exact == _ALL:
+        return _as_it_is(value, model_no, seq, count)
+    if exact > EXACT or exact > count or planes > packed.MOST_PLANES:
+        return None
+    rest, at = count - exact, _HEAD.size + 8 * exact
+    if len(value) != at + (packed.size(rest, planes) + _SCALE.size + rest if rest else 0):
+        return None
+    first = _FIRST[exact].unpack_from(value, _HEAD.size)
+    if not rest:
+        return Candidates(model_no, seq, first[:exact], first[exact:])
+    groups, scores = first[:exact], first[exact:]
+    return Candidates(model_no, seq, Column(groups, value, count, _later_groups), Column(scores, value, count, _later_scores))
+
+
+def _as_it_is(value: bytes, model_no: int, seq: int, count: int) -> Candidates | None:
     if len(value) != _HEAD.size + 8 * count:
         return None
-    middle = _HEAD.size + 4 * count
-    if not _NATIVE:
-        groups, scores = np.frombuffer(value, "<u4", count, _HEAD.size), np.frombuffer(value, "<f4", count, middle)
-        return Candidates(model_no, seq, groups.tolist(), scores.tolist())
-    view = memoryview(value)
-    return Candidates(model_no, seq, view[_HEAD.size : middle].cast("I"), view[middle:].cast("f"))
+    groups, scores = np.frombuffer(value, "<u4", count, _HEAD.size), np.frombuffer(value, "<f4", count, _HEAD.size + 4 * count)
+    return Candidates(model_no, seq, groups.tolist(), scores.tolist())

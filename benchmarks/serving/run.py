@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.serving import figures, paths, setup, wrk
+from benchmarks.serving import figures, paths, people, setup, wrk
 
-PARTS = ("paced",)
+PARTS = ("paced", "redis")
 MODELS = ("als", "personal", "item_to_item")
 
 
@@ -26,6 +26,7 @@ def main() -> int:
     arguments.add_argument("--items", type=int, default=10_000)
     arguments.add_argument("--many", type=int, default=100_000, help="Items of the large shop.")
     arguments.add_argument("--people", type=int, default=10_000)
+    arguments.add_argument("--online", type=int, default=100_000, help="People whose states and lists are weighed in Redis.")
     arguments.add_argument("--only", default="", help=f"Some of: {', '.join((*paths.ALL, *PARTS))}.")
     arguments.add_argument("--keep", type=Path, default=None, help="Folder to build the shops in and to find them again.")
     given = arguments.parse_args()
@@ -59,6 +60,8 @@ def measure(given: argparse.Namespace, chosen: list[str], work: Path) -> None:
                 bench.report()
             if "paced" in chosen:
                 bench.paced()
+    if "redis" in chosen:
+        people.measure(given.online)
 
 
 if __name__ == "__main__":
