@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from sqlalchemy import text
 
@@ -40,7 +41,7 @@ class Worker:
     def __init__(self, settings: Settings, urls: Urls) -> None:
         self.settings = settings
         self.db = Database(urls.database_url, settings.database_pool)
-        self.publisher = Publisher(redis.connect(urls.redis_url, timeout_ms=2000), settings.state_ttl_days)
+        self.publisher = Publisher(redis.Nodes(urls.redis_url, timeout_ms=2000), settings.state_ttl_days)
         self.stopping = asyncio.Event()
         self.leading = asyncio.Event()
         self.bulk = asyncio.Event()
@@ -65,36 +66,34 @@ class Worker:
     async def close(self) -> None:
         """Close the connections."""
         with contextlib.suppress(Exception):
-            await self.publisher.client.aclose()
+            await self.publisher.nodes.aclose()
         await self.db.close()
 
     async def apply(self) -> bool:
         """Apply new events of all tenants."""
-        more = False
-        for tenant in await store.tenants(self.db):
-            applier = self._appliers.setdefault(tenant, jobs.Applier(self.db, self.settings, self.publisher, tenant))
-            try:
-                count = await applier.apply()
-            except Exception as error:
-                if is_away(error):
-                    applier.forget()
-                raise
-            more |= count > 0
-            if count >= _BULK:
-                self.bulk.set()
-        return more
+        return any(await _each(await store.tenants(self.db), self._apply))
+
+    async def _apply(self, tenant: int) -> int:
+        applier = self._appliers.setdefault(tenant, jobs.Applier(self.db, self.settings, self.publisher, tenant))
+        try:
+            count = await applier.apply()
+        except Exception as error:
+            if is_away(error):
+                applier.forget()
+            raise
+        if count >= _BULK:
+            self.bulk.set()
+        return count
 
     async def deliver(self) -> bool:
         """Deliver the outbox of all tenants."""
-        counts = [await jobs.deliver(self.db, self.settings, self.publisher, tenant) for tenant in await store.tenants(self.db)]
-        return any(counts)
+        return any(await _each(await store.tenants(self.db), partial(jobs.deliver, self.db, self.settings, self.publisher)))
 
     async def keep_whole(self) -> bool:
         """See to it that Redis holds every state."""
-        for tenant, applier in list(self._appliers.items()):
-            # on a database that was restored, states must be computed anew before Redis may be trusted
-            if applier.ready:
-                await jobs.keep_whole(self.db, self.settings, self.publisher, tenant)
+        # on a database that was restored, states must be computed anew before Redis may be trusted
+        ready = [tenant for tenant, applier in self._appliers.items() if applier.ready]
+        await _each(ready, partial(jobs.keep_whole, self.db, self.settings, self.publisher))
         return False
 
     async def keep_house(self) -> bool:
@@ -158,6 +157,19 @@ class Worker:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+async def _each(tenants: Iterable[int], work: Callable[[int], Awaitable[int]]) -> list[int]:
+    """Do the same for every tenant, also after one failed, and then raise the last failure."""
+    done, failure = [], None
+    for tenant in tenants:
+        try:
+            done.append(await work(tenant))
+        except Exception as error:
+            failure = error
+    if failure is not None:
+        raise failure
+    return done
 
 
 async def run(settings: Settings, urls: Urls, stop: asyncio.Event | None = None) -> None:

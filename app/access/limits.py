@@ -5,15 +5,13 @@ through before the counts meet; a call to Redis each would put its latency, and 
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 from slowapi import Limiter as SlowapiLimiter
 from slowapi.errors import RateLimitExceeded
 from slowapi.wrappers import Limit
@@ -22,9 +20,9 @@ from starlette.responses import Response
 
 from app.access.domain import Principal
 from app.access.windows import Verdict, Window, parse_limit
-from app.core import redis as core_redis
 from app.core.errors import LimitReached, problem_response
 from app.core.logging import log
+from app.core.redis import FAULTS, Nodes
 from app.core.settings import Settings
 from app.core.telemetry import ERRORS, LIMITED
 
@@ -50,6 +48,7 @@ end
 return answer
 """
 _RETRY_AFTER_FAILURE_S = 1.0
+_LONGEST_WARMING_S = 1.0
 # A silence is believed after this many turns of the loop, however long each took.
 _TURNS = 12
 _T = TypeVar("_T")
@@ -71,33 +70,32 @@ class _Account:
 class Limiter(SlowapiLimiter):
     """Admits calls of clients. slowapi gives parsing, its exception and its handler's place; its storage stays in memory.
 
-    `redis` should have a socket timeout well above the wait of this class (see `connect`): a busy loop must not be
+    `nodes` should have a socket timeout well above the wait of this class (see `connect`): a busy loop must not be
     taken for a silent Redis.
     """
 
-    def __init__(self, redis: Redis | None, settings: Settings) -> None:
+    def __init__(self, nodes: Nodes | None, settings: Settings) -> None:
         super().__init__(key_func=lambda request: "", storage_uri="memory://", key_style="endpoint", headers_enabled=False)
-        self._redis = redis
+        self._nodes = nodes
         self._wait_s = settings.redis_timeout_ms / 1000
         self._workers = settings.workers
         self._default = parse_limit(settings.default_rate_limit)
         self._accounts: dict[tuple[int, int, str], _Account] = {}
-        self._script = redis.register_script(_LEASE) if redis is not None else None
-        self._down_until = 0.0
+        self._down_until: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
     def connect(cls, url: str, settings: Settings) -> "Limiter":
         """Return a limiter with a client of its own."""
-        return cls(core_redis.connect(url, timeout_ms=1000, connections=32), settings)
+        return cls(Nodes(url, timeout_ms=1000, connections=32), settings)
 
     async def close(self) -> None:
         """Let go of leases under way and of the connection."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._redis is not None:
-            await self._redis.aclose()
+        if self._nodes is not None:
+            await self._nodes.aclose()
 
     def try_admit(self, principal: Principal, cost: int = 1) -> Verdict | None:
         """Decide at once when that is possible; None means that `admit` must be awaited."""
@@ -111,7 +109,7 @@ class Limiter(SlowapiLimiter):
             if window.room < cost:
                 short = window
         if short is not None:
-            if self._script is None or self._down(account):
+            if self._nodes is None or self._down(account):
                 return self._alone(account, cost, now)
             for window in account.windows:
                 if window.room < cost and window.seen and window.left + window.room < cost:
@@ -134,9 +132,12 @@ class Limiter(SlowapiLimiter):
         return verdict
 
     async def warm(self) -> None:
-        """Connect and load the script before the first call, so that a burst at the start finds both; Redis may be away."""
-        if self._script is not None:
-            await self._answer(["m:{0}:l:warm"], [0, 0, 0, 1000, 0])
+        """Connect before the first call, so that a burst at the start need not; Redis may be away."""
+        if self._nodes is None:
+            return
+        with contextlib.suppress(*FAULTS):
+            async with asyncio.timeout(_LONGEST_WARMING_S):
+                await asyncio.gather(*(node.client.ping() for node in await self._nodes.all()), return_exceptions=True)
 
     async def guard(self, request: Request, principal: Principal) -> Verdict:
         """Admit a call of a route that is not serving; raises slowapi's RateLimitExceeded over the limit."""
@@ -172,7 +173,7 @@ class Limiter(SlowapiLimiter):
             if window.left + window.room < tightest.left + tightest.room:
                 tightest = window
             low = low or window.room * 4 < self._slice(window) >= _AHEAD_FROM
-        if low and account.lease is None and self._script is not None and not self._down(account):
+        if low and account.lease is None and self._nodes is not None and not self._down(account):
             # the next slice is fetched behind the answer, before this one is used up
             self._start(account)
         return Verdict(True, tightest.amount, tightest.left + tightest.room, tightest.reset_s(now), tightest.period)
@@ -239,44 +240,57 @@ class Limiter(SlowapiLimiter):
 
         The wait is counted in turns of the loop as well as in time: a loop that was busy has not read what lies in the socket.
         """
-        assert self._script is not None
-        call = self._keep(_call(self._script, keys, args))
+        assert self._nodes is not None
+        name = self._nodes.name_of(keys[0])
+        call = self._keep(_call(self._nodes, keys, args))
         for _ in range(_TURNS):
             done, _ = await asyncio.wait({call}, timeout=self._wait_s / _TURNS)
             if done:
                 break
         if not call.done():
             call.cancel()
-            self._fail("timeout")
+            self._fail("timeout", name)
             return None
         answer = call.result()
         if isinstance(answer, str):
-            self._fail(answer)
+            self._fail(answer, name)
             return None
-        self._down_until = 0.0
+        self._down_until.pop(name, None)
+        self._down_until.pop("", None)  # what failed before it was known which node it concerned
         return answer
 
-    def _fail(self, kind: str) -> None:
-        if not self._down_until:
-            log.warning("limits.redis_down", error=kind)
+    def _fail(self, kind: str, name: str) -> None:
+        if name not in self._down_until:
+            log.warning("limits.redis_down", error=kind, node=name)
         ERRORS.labels("redis", "limits").inc()
-        self._down_until = time.monotonic() + _RETRY_AFTER_FAILURE_S
+        self._down_until[name] = time.monotonic() + _RETRY_AFTER_FAILURE_S
+        assert self._nodes is not None
+        self._nodes.look_again()
 
     def _down(self, account: _Account) -> bool:
-        """Tell whether Redis failed lately; once the pause is over one lease behind the answers finds out whether it is back."""
-        if not self._down_until:
+        """Tell whether the account's node failed lately; after a pause one lease behind the answers finds out whether it is back."""
+        if not self._down_until or self._nodes is None:
             return False
-        if time.monotonic() >= self._down_until and account.lease is None:
-            self._down_until = time.monotonic() + _RETRY_AFTER_FAILURE_S
+        name = self._nodes.name_of(account.key)
+        until = self._down_until.get(name)
+        if until is None:
+            return False
+        if time.monotonic() >= until and account.lease is None:
+            self._down_until[name] = time.monotonic() + _RETRY_AFTER_FAILURE_S
             self._start(account)
         return True
 
 
-async def _call(script: AsyncScript, keys: list[str], args: list[int]) -> list[int] | str:
-    """Return what the script returns, or the name of the error, which nobody may be there to take."""
+async def _call(nodes: Nodes, keys: list[str], args: list[int]) -> list[int] | str:
+    """Return what the script returns, or the name of the error, which nobody may be there to take.
+
+    The keys share a hash tag, so they lie on one node. The script is sent whole: a lease is rare, and a node that took over
+    from another need not know it.
+    """
     try:
-        answer: list[int] = await script(keys=keys, args=args)
-    except (RedisError, OSError, TimeoutError) as error:
+        node = await nodes.of(keys[0])
+        answer: list[int] = await node.client.eval(_LEASE, len(keys), *keys, *args)
+    except FAULTS as error:
         return type(error).__name__
     return answer
 

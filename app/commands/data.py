@@ -123,14 +123,18 @@ def rebuild(tenant: Tenant = DEFAULT) -> None:
     """Compute every person's state from the events again and publish it."""
 
     async def work(context: Context) -> int:
-        client = redis.connect(context.urls.redis_url, timeout_ms=5000)
+        nodes = redis.Nodes(context.urls.redis_url, timeout_ms=5000)
         try:
-            publisher = publish.Publisher(client, context.settings.state_ttl_days)
+            publisher = publish.Publisher(nodes, context.settings.state_ttl_days)
             return await jobs.rebuild(context.db, context.settings, publisher, context.tenant)
         finally:
-            await client.aclose()
+            await nodes.aclose()
 
-    typer.echo(f"{with_database(work, tenant)} people")
+    try:
+        people = with_database(work, tenant)
+    except jobs.NotPublished as error:
+        fail(error)
+    typer.echo(f"{people} people")
 
 
 def consent(

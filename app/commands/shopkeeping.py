@@ -183,11 +183,11 @@ async def _bring_in(db: Database, found: Settings, kept: Kept, coming: Awaitable
 
 
 async def _rebuild(db: Database, found: Settings) -> None:
-    client = redis.connect(found.redis_url, timeout_ms=10_000)
+    nodes = redis.Nodes(found.redis_url, timeout_ms=10_000)
     try:
-        await jobs.rebuild(db, found, Publisher(client, found.state_ttl_days), TENANT)
+        await jobs.rebuild(db, found, Publisher(nodes, found.state_ttl_days), TENANT)
     finally:
-        await client.aclose()
+        await nodes.aclose()
 
 
 async def _train(db: Database, found: Settings) -> None:

@@ -1,59 +1,101 @@
-"""The fast path's door to Redis: pipelined, with a hard time-out, a breaker, and no retry.
+"""The fast path's door to Redis: pipelined, with a hard time-out, a breaker, and no retry; one server, Sentinel or Cluster.
 
 While the breaker is open a read costs nothing; a background attempt closes it again.
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Set
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
-import hiredis
+from app.core import ids
+from app.core.redis_url import Endpoint, RedisUrl, parse_redis_url
+from app.serving.redis_cluster import Cluster
+from app.serving.redis_link import Link, ask_sentinels
+from app.serving.redis_wire import Done, Group, RedisDown, Values, first_word, is_error
 
-from app.core import ids, telemetry
-from app.core.logging import log
-from app.serving.redis_wire import RedisDown, Wire
+__all__ = ["Done", "Group", "RedisDown", "RedisReader", "Values"]
 
-__all__ = ["RedisDown", "RedisReader"]
-
-_PAUSES = (0.1, 0.2, 0.5, 1.0)
-
-Group = tuple[int, list[str]]
-Values = list[bytes | None]
-Done = Callable[[list[Values | None]], None]
+# A master that was replaced may still answer: Sentinels are asked so often whether it is the master.
+_FOLLOW_S = 1.0
 
 
 class RedisReader:
-    """Reads of one loop turn, and single commands. `run_id` names the Redis process behind the connection."""
+    """Reads of one loop turn, and single commands. `run_id` names the Redis processes behind the connections."""
 
     def __init__(self, url: str, timeout_ms: int) -> None:
-        self._url = urlsplit(url)
-        self._timeout = timeout_ms / 1000
-        self._wire: Wire | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._closed = False
+        found = parse_redis_url(url)
+        timeout_s = timeout_ms / 1000
+        self._route = Cluster(found, timeout_s) if found.kind == "cluster" else _One(found, timeout_s)
+        self._doubted: Set[str] = frozenset()
 
     @property
     def up(self) -> bool:
         """Tell whether a connection is open."""
-        return self._wire is not None and not self._wire.lost
+        return self._route.up
 
     @property
     def run_id(self) -> str:
-        """Name the Redis process behind the connection; empty before the first."""
-        return "" if self._wire is None else self._wire.run_id.decode()
+        """Name the Redis process behind the connection, several with commas; empty without one."""
+        return self._route.run_id
 
     def read(self, groups: list[Group], writes: list[tuple[Any, ...]], done: Done) -> None:
-        """Read groups of (tenant, keys) and send writes (command, key, ...) along, all in one piece.
+        """Read groups of (tenant, keys) and send writes (command, key, ...) along, in one piece to each node.
 
         `done` is called once, by the loop, never from within: for each group with the values of its keys, or with None when
-        Redis is down, late, or its process is not the one that the tenant's marker names. Results of writes are only counted.
+        Redis is down, late, or its process is not the one that the tenant's marker names; on a Cluster when that is so for one
+        of the nodes that hold the group's keys. Results of writes are only counted.
         """
-        wire = self._wire
-        if wire is None or wire.lost:
-            self.reconnect()
-            asyncio.get_running_loop().call_soon(done, _nothing(groups))
+        if not self._doubted:
+            self._route.read(groups, writes, done)
             return
+        doubted = self._doubted
+        asked = [place for place, (_, keys) in enumerate(groups) if doubted.isdisjoint(keys)]
+
+        def spread(results: list[Values | None]) -> None:
+            found: list[Values | None] = [None] * len(groups)
+            for place, values in zip(asked, results, strict=True):
+                found[place] = values
+            done(found)
+
+        self._route.read([groups[place] for place in asked], writes, spread)
+
+    def doubt(self, keys: Set[str]) -> None:
+        """Believe these keys no more, until called again with others: Redis is known to hold an older value."""
+        self._doubted = keys
+
+    async def call(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """Send commands (name, key, ...) together and return their replies; raises RedisDown. An error reply is returned as it is."""
+        return await self._route.call(commands)
+
+    def reconnect(self) -> None:
+        """Begin connecting in the background, unless that is under way."""
+        self._route.reconnect()
+
+    async def close(self) -> None:
+        """Close the connections and stop connecting."""
+        await self._route.close()
+
+
+class _One:
+    """One server, or the master that Sentinels name."""
+
+    def __init__(self, url: RedisUrl, timeout_s: float) -> None:
+        self._url = url
+        self._link = Link(url, timeout_s, self._find)
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def up(self) -> bool:
+        return self._link.up
+
+    @property
+    def run_id(self) -> str:
+        wire = self._link.wire
+        return "" if wire is None else wire.run_id.decode()
+
+    def read(self, groups: list[Group], writes: list[tuple[Any, ...]], done: Done) -> None:
+        wire = self._link.wire
         commands: list[Any] = list(writes)
         places: dict[int, int] = {}
         if groups:
@@ -63,8 +105,8 @@ class RedisReader:
             for _, keys in groups:
                 command += keys
             commands.append(command)
-        if not commands:
-            asyncio.get_running_loop().call_soon(done, [])
+        if wire is None or not commands:
+            asyncio.get_running_loop().call_soon(done, _nothing(groups))
             return
         run_id = wire.run_id
 
@@ -72,76 +114,43 @@ class RedisReader:
             if replies is None:
                 done(_nothing(groups))
                 return
-            count_refused(replies)
+            for reply in replies:
+                if is_error(reply) and first_word(reply) == "READONLY" and run_id:
+                    wire.close()  # it was a master: whoever is one now is found by connecting again
             done(_sorted_out(groups, places, replies[-1], run_id) if groups else [])
 
         wire.send(commands, take)
 
-    async def call(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Send commands together and return their replies; raises RedisDown. An error reply is returned as it is."""
-        wire = self._wire
-        if wire is None or wire.lost:
-            self.reconnect()
+    async def call(self, commands: tuple[tuple[Any, ...], ...]) -> list[Any]:
+        wire = self._link.wire
+        if wire is None:
             raise RedisDown("not connected")
-        return await wire.ask(commands)
+        replies = await wire.ask(commands)
+        for reply in replies:
+            is_error(reply)  # counts it
+        return replies
 
     def reconnect(self) -> None:
-        """Begin connecting in the background, unless that is under way."""
-        if not self._closed and (self._connecting is None or self._connecting.done()):
-            self._connecting = asyncio.get_running_loop().create_task(self._connect())
-
-    async def _connect(self) -> None:
-        attempt = 0
-        while True:
-            try:
-                async with asyncio.timeout(1.0):
-                    self._wire = await self._open()
-                log.info("redis.connected")
-                return
-            except (OSError, TimeoutError, RedisDown, ValueError) as error:
-                telemetry.ERRORS.labels("redis", "connect").inc()
-                if attempt == 0:
-                    log.warning("redis.down", error=type(error).__name__)
-            await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
-            attempt += 1
-
-    async def _open(self) -> Wire:
-        loop = asyncio.get_running_loop()
-        url = self._url
-        if url.scheme == "unix":
-            _, wire = await loop.create_unix_connection(lambda: Wire(self._timeout, self.reconnect), unquote(url.path))
-            number = parse_qs(url.query).get("db", ["0"])[0]
-        else:
-            secure = True if url.scheme == "rediss" else None
-            host, port = url.hostname or "127.0.0.1", url.port or 6379
-            _, wire = await loop.create_connection(lambda: Wire(self._timeout, self.reconnect), host, port, ssl=secure)
-            number = url.path.strip("/") or "0"
-        greeting: list[tuple[Any, ...]] = []
-        if url.password:
-            greeting.append(("AUTH", *([unquote(url.username)] if url.username else []), unquote(url.password)))
-        if number != "0":
-            greeting.append(("SELECT", number))
-        try:
-            await wire.greet(greeting)
-        except BaseException:
-            wire.close()
-            raise
-        return wire
+        if not self._link.up:
+            self._link.reconnect()
+        if self._url.kind == "sentinel" and self._following is None:
+            self._following = asyncio.get_running_loop().create_task(self._follow())
 
     async def close(self) -> None:
-        """Close the connection and stop connecting."""
-        self._closed = True
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._wire is not None:
-            self._wire.close()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._link.close()
 
+    async def _find(self) -> Endpoint:
+        return await ask_sentinels(self._url) if self._url.kind == "sentinel" else self._url.endpoints[0]
 
-def count_refused(replies: list[Any]) -> None:
-    """Count error replies, by the first word of what they say: OOM of a full Redis, READONLY of a replica."""
-    for reply in replies:
-        if isinstance(reply, hiredis.ReplyError):
-            telemetry.ERRORS.labels("redis", str(reply).partition(" ")[0].lower()[:20]).inc()
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            with contextlib.suppress(RedisDown):
+                if await ask_sentinels(self._url) != self._link.endpoint:
+                    self._link.drop()
 
 
 def _sorted_out(groups: list[Group], places: dict[int, int], values: Any, run_id: bytes) -> list[Values | None]:

@@ -18,6 +18,10 @@ _SECOND_LOOKS = 4
 _LATE_S = 0.005
 
 Replies = Callable[[list[Any] | None], None]
+Group = tuple[int, list[str]]
+"""A tenant, and keys whose values are wanted together."""
+Values = list[bytes | None]
+Done = Callable[[list[Values | None]], None]
 
 
 class RedisDown(Exception):
@@ -40,7 +44,8 @@ class _Batch:
 class Wire(asyncio.Protocol):
     """Sends batches and hands each its replies; `timeout_s` is how long the oldest may wait before the connection is given up.
 
-    `run_id` names the Redis process at the other end, once `greet` has asked for it.
+    `run_id` names the Redis process at the other end, once `greet` has asked for it; empty when it is a replica, which nobody
+    makes whole.
     """
 
     def __init__(self, timeout_s: float, on_lost: Callable[[], None]) -> None:
@@ -100,11 +105,11 @@ class Wire(asyncio.Protocol):
 
     async def greet(self, commands: Sequence[Sequence[Any]]) -> None:
         """Send what opens a connection and learn `run_id`; raises RedisDown when any of it is refused or late."""
-        replies = await self.ask([*commands, ("INFO", "server")])
+        replies = await self.ask([*commands, ("INFO", "server"), ("INFO", "replication")])
         for reply in replies:
             if isinstance(reply, hiredis.ReplyError):
                 raise RedisDown(str(reply))
-        self.run_id = _run_id(replies[-1])
+        self.run_id = _said(replies[-2], b"run_id") if _said(replies[-1], b"role") == b"master" else b""
 
     def close(self) -> None:
         """Give up the connection; everyone who waits is told, and `on_lost` is called once."""
@@ -145,9 +150,22 @@ class Wire(asyncio.Protocol):
             self._loop.call_exception_handler({"message": "taking replies of Redis failed", "exception": error})
 
 
-def _run_id(info: Any) -> bytes:
-    text = bytes(info) if isinstance(info, bytes | bytearray) else str(info).encode()
-    for line in text.splitlines():
-        if line.startswith(b"run_id:"):
+def _said(info: Any, name: bytes) -> bytes:
+    """Return what INFO says under a name."""
+    for line in bytes(info).splitlines():
+        if line.startswith(name + b":"):
             return line.partition(b":")[2].strip()
     return b""
+
+
+def is_error(reply: Any) -> bool:
+    """Tell whether a reply is an error; it is counted by the first word of what it says: OOM, READONLY, MOVED."""
+    if not isinstance(reply, hiredis.ReplyError):
+        return False
+    telemetry.ERRORS.labels("redis", first_word(reply).lower()[:20]).inc()
+    return True
+
+
+def first_word(reply: Any) -> str:
+    """Return the first word of an error reply, which names its kind."""
+    return str(reply).partition(" ")[0]

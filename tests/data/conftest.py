@@ -57,9 +57,9 @@ async def http(access: Access, settings: Settings, db: Database, tenant: int) ->
 @pytest.fixture
 async def publisher(settings: Settings) -> AsyncIterator[Publisher]:
     """A writer to the test's Redis."""
-    client = redis.connect(settings.redis_url, timeout_ms=2000)
-    yield Publisher(client, settings.state_ttl_days)
-    await client.aclose()
+    nodes = redis.Nodes(settings.redis_url, timeout_ms=2000)
+    yield Publisher(nodes, settings.state_ttl_days)
+    await nodes.aclose()
 
 
 @pytest.fixture

@@ -1,28 +1,40 @@
 """What the worker does about people: apply new events, deliver the outbox, keep Redis whole, rebuild."""
 
 import secrets
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.core import redis
 from app.core.db import Database
 from app.core.logging import log
+from app.core.redis import Node
 from app.core.settings import Settings
 from app.core.telemetry import APPLY_LAG, EVENTS_APPLIED
 from app.data.people import store
-from app.data.people.publish import Published, Publisher
+from app.data.people.backlog import Backlog
+from app.data.people.publish import Left, Published, Publisher
 from app.data.people.state import PEOPLE_AT_ONCE, recompute
 from app.data.people.store import SHARDS, Position
 
+# A node that has not taken a state for so long is not believed any more; shorter failures are mended before anybody sees.
+LATE_S = 2.0
 _STATES_AT_ONCE = 1000
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+class NotPublished(RuntimeError):
+    """States that Redis did not take; they are tried again."""
 
 
 class Applier:
     """Turns new events of one tenant into states.
 
     The position in PostgreSQL moves only after Redis has the states: whatever a crash or an outage interrupts is read and
-    computed again, which changes nothing, since a state is a function of the set of events. While Redis is away states
-    in PostgreSQL go on, from a position kept in memory.
+    computed again, which changes nothing, since a state is a function of the set of events. While Redis is away, or takes
+    no writes, states in PostgreSQL go on, from a position kept in memory. A node that takes none for `LATE_S` loses its
+    marker: servers then read people from PostgreSQL instead of old states.
     """
 
     def __init__(self, db: Database, settings: Settings, publisher: Publisher, tenant: int) -> None:
@@ -33,27 +45,31 @@ class Applier:
         self._at: Position | None = None
         self._saved: Position | None = None
         self._cluster = ""
-        self._unpublished: set[int] = set()
+        self._backlog = Backlog()
+        self._tries = 0
+        self._try_at = 0.0
         self.ready = False
 
     async def apply(self) -> int:
-        """Apply what is new; return the number of events. Raises when PostgreSQL is away, and when Redis goes away."""
+        """Apply what is new; return the number of events. Raises when PostgreSQL is away."""
         at = self._at if self._at is not None else await self._begin()
-        up = await self._publisher.up()
         found = await store.news(self._db, self._tenant, at)
         if found is None:
             APPLY_LAG.set(0)
         else:
             if found.oldest:
                 APPLY_LAG.set((datetime.now(UTC) - found.oldest).total_seconds())
-            self._unpublished.update(person for people in found.people.values() for person in people)
+            for people in found.people.values():
+                self._backlog.add(people)
             for shard, people in found.people.items():
-                await self._shard(shard, people, publish=up)
+                for first in range(0, len(people), PEOPLE_AT_ONCE):
+                    await self._shard(shard, people[first : first + PEOPLE_AT_ONCE])
             self._at = found.reached
             EVENTS_APPLIED.inc(found.events)
-        if up and self._unpublished:
+        if len(self._backlog) and time.monotonic() >= self._try_at:
             await self._publish_left()
-        if self._at != self._saved and not self._unpublished:
+        await _distrust(self._publisher, self._tenant, self._backlog.late(LATE_S))
+        if self._at != self._saved and not len(self._backlog):
             await self._save()
         self.ready = True
         return found.events if found else 0
@@ -65,7 +81,8 @@ class Applier:
         if len(kept) < SHARDS or any(cluster != self._cluster for _, cluster in kept.values()):
             log.info("state.from_the_beginning", tenant=self._tenant, moved=bool(kept))
             if kept:
-                await self._publisher.distrust(self._tenant)
+                for node in await self._publisher.nodes.all():
+                    await self._publisher.distrust(self._tenant, node)
             await store.raise_sequence(self._db)
             start = Position()
         else:
@@ -73,20 +90,23 @@ class Applier:
         self._at = self._saved = start
         return start
 
-    async def _shard(self, shard: int, people: Sequence[int], *, publish: bool) -> None:
-        for first in range(0, len(people), PEOPLE_AT_ONCE):
-            part = people[first : first + PEOPLE_AT_ONCE]
-            states = await recompute(self._db, self._settings, self._tenant, shard, part)
-            if publish:
-                await self._publisher.publish(self._tenant, states)
-                self._unpublished.difference_update(part)
+    async def _shard(self, shard: int, people: Sequence[int]) -> bool:
+        """Compute and publish states of one shard; tell whether Redis took them all."""
+        left = await self._publisher.publish(self._tenant, await recompute(self._db, self._settings, self._tenant, shard, people))
+        self._backlog.tried(people, left)
+        return not left
 
     async def _publish_left(self) -> None:
+        """Try again what Redis did not take, in each shard up to a part of which something is left, after growing pauses."""
         by_shard: dict[int, list[int]] = {}
-        for person in self._unpublished:
+        for person in self._backlog.people():
             by_shard.setdefault(store.shard_of(person), []).append(person)
         for shard, people in by_shard.items():
-            await self._shard(shard, people, publish=True)
+            for first in range(0, len(people), PEOPLE_AT_ONCE):
+                if not await self._shard(shard, people[first : first + PEOPLE_AT_ONCE]):
+                    break
+        self._tries = self._tries + 1 if len(self._backlog) else 0
+        self._try_at = time.monotonic() + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._tries, 10))
 
     async def _save(self) -> None:
         if self._at is not None:
@@ -100,73 +120,170 @@ class Applier:
 
 
 async def deliver(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> int:
-    """Apply open changes of the outbox to states and Redis, and confirm them; return how many."""
-    letters = await store.letters(db, tenant)
-    by_shard: dict[int, set[int]] = {}
-    for letter in letters:
-        by_shard.setdefault(store.shard_of(letter.person_no), set()).add(letter.person_no)
-    for shard, people in by_shard.items():
-        await publisher.publish(tenant, await recompute(db, settings, tenant, shard, sorted(people)))
-    if letters:
-        await store.confirm(db, tenant, [letter.outbox_no for letter in letters])
-    return len(letters)
+    """Apply open changes of the outbox to states and Redis, and confirm them; return how many.
+
+    Raises NotPublished when Redis did not take some, once all others are through.
+    """
+    count, failing = await _deliver(db, settings, publisher, tenant)
+    if failing:
+        raise NotPublished(f"open changes wait for {', '.join(sorted(failing))}")
+    return count
+
+
+async def _deliver(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> tuple[int, set[str]]:
+    """Try every open change once; return how many reached Redis, and the names of the nodes that did not take theirs."""
+    after, count = 0, 0
+    failing: set[str] = set()
+    while letters := await store.letters(db, tenant, after):
+        after = letters[-1].outbox_no
+        by_shard: dict[int, set[int]] = {}
+        for letter in letters:
+            by_shard.setdefault(store.shard_of(letter.person_no), set()).add(letter.person_no)
+        left: Left = {}
+        for shard, people in by_shard.items():
+            left |= await publisher.publish(tenant, await recompute(db, settings, tenant, shard, sorted(people)))
+        reached = [letter.outbox_no for letter in letters if letter.person_no not in left]
+        await store.confirm(db, tenant, reached)
+        count += len(reached)
+        failing |= set().union(*left.values())
+        late = {letter.person_no for letter in letters if letter.age_s > LATE_S} & left.keys()
+        await _distrust(publisher, tenant, set().union(*(left[person] for person in late)))
+    return count, failing
+
+
+async def _distrust(publisher: Publisher, tenant: int, names: Collection[str]) -> None:
+    """Take the markers of nodes by name; one that cannot be reached keeps it, and is tried again by the caller's next turn."""
+    for node in publisher.nodes.known():
+        if node.name in names:
+            try:
+                if await publisher.distrust(tenant, node):
+                    log.warning("state.distrusted", tenant=tenant, node=node.name)
+            except redis.FAULTS as error:
+                log.debug("state.trusted_still", tenant=tenant, node=node.name, error=type(error).__name__)
 
 
 async def keep_whole(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> bool:
-    """Write every state again when Redis is another process than the one that was whole; tell whether it was done."""
-    run = await redis.run_id(publisher.client)
-    if await publisher.marker(tenant) == run:
-        await publisher.refresh_marker(tenant)
-        if await publisher.renewal_due(tenant):
-            # people without a new event must not expire: to serving they would be strangers
-            await republish(db, publisher, tenant)
-        return False
-    await make_whole(db, settings, publisher, tenant, run)
-    await publisher.renewal_due(tenant)
-    return True
+    """Write every state again where a node is another process, or holds other slots, than when it was whole.
+
+    Tell whether that was done. Raises one of `redis.FAULTS`, or NotPublished, when a node could not be seen to, once all
+    others were.
+    """
+    await publisher.nodes.refresh()
+    broken: dict[Node, str] = {}
+    due: set[str] = set()
+    fault: Exception | None = None
+    for node in await publisher.nodes.all():
+        try:
+            process = await publisher.process(node)
+            if await publisher.marker(tenant, node) != process:
+                broken[node] = process
+            else:
+                await publisher.refresh_marker(tenant, node)
+                if await publisher.renewal_due(tenant, node):
+                    due.add(node.name)
+        except redis.FAULTS as error:
+            fault = error
+    if due:
+        # people without a new event must not expire: to serving they would be strangers
+        await republish(db, publisher, tenant, due)
+    if broken:
+        await make_whole(db, settings, publisher, tenant, broken)
+    if fault is not None:
+        raise fault
+    return bool(broken)
 
 
-async def make_whole(db: Database, settings: Settings, publisher: Publisher, tenant: int, run: str) -> None:
-    """Publish all states, drain the outbox, then say that Redis is whole."""
+async def make_whole(db: Database, settings: Settings, publisher: Publisher, tenant: int, broken: Mapping[Node, str]) -> None:
+    """Publish all states to nodes, drain the outbox, then say that they are whole, as the processes they are.
+
+    Raises NotPublished when one could not be made whole, once the others are.
+    """
     nonce = secrets.token_hex(8)
-    await publisher.begin_whole(tenant, nonce)
-    count = await republish(db, publisher, tenant)
-    while await deliver(db, settings, publisher, tenant):
-        continue
-    if await publisher.end_whole(tenant, nonce, run):
-        log.info("state.whole", tenant=tenant, people=count)
+    failing: set[str] = set()
+    begun: dict[Node, str] = {}
+    for node, process in broken.items():
+        try:
+            await publisher.begin_whole(tenant, node, nonce)
+            begun[node] = process
+        except redis.FAULTS:
+            failing.add(node.name)
+    if begun:
+        count, left = await republish(db, publisher, tenant, {node.name for node in begun})
+        failing |= left | await _drain(db, settings, publisher, tenant)
+        failing |= await end_whole(publisher, tenant, begun, nonce, failing)
+        log.info("state.whole", tenant=tenant, people=count, nodes=sorted({node.name for node in begun} - failing))
+    if lacking := {node.name for node in broken} & failing:
+        raise NotPublished(f"states could not all be written to {', '.join(sorted(lacking))}")
 
 
-async def republish(db: Database, publisher: Publisher, tenant: int) -> int:
-    """Write every kept state to Redis; return how many."""
+async def _drain(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> set[str]:
+    """Deliver until there is nothing more that can be; return the names of nodes that did not take theirs."""
+    while True:
+        count, failing = await _deliver(db, settings, publisher, tenant)
+        if not count:
+            return failing
+
+
+async def end_whole(publisher: Publisher, tenant: int, begun: Mapping[Node, str], nonce: str, failing: Collection[str]) -> set[str]:
+    """Say that nodes are whole which took everything and are the processes they were; return the names of the others."""
+    await publisher.nodes.refresh()
+    lacking: set[str] = set()
+    for node, process in begun.items():
+        try:
+            whole = node.name not in failing and await publisher.end_whole(tenant, node, nonce, process)
+            if whole:
+                await publisher.renewal_due(tenant, node)
+        except redis.FAULTS:
+            whole = False
+        if not whole:
+            lacking.add(node.name)
+    return lacking
+
+
+async def republish(db: Database, publisher: Publisher, tenant: int, only: Collection[str]) -> tuple[int, set[str]]:
+    """Write every kept state to nodes by name; return how many people there are, and the nodes that did not take all."""
     after, count = -1, 0
+    failing: set[str] = set()
     while rows := await store.states(db, tenant, after, _STATES_AT_ONCE):
-        await publisher.publish(tenant, [Published(key, state, others) for _, key, state, others in rows])
+        states = [Published(key, state, others, person) for person, key, state, others in rows]
+        left = await publisher.publish(tenant, states, only)
+        failing |= set().union(*left.values())
         after, count = rows[-1][0], count + len(rows)
-    return count
+    return count, failing
 
 
 async def rebuild(
     db: Database, settings: Settings, publisher: Publisher, tenant: int, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Compute all states of a tenant from its events and publish them; `progress(done, all)`; return the number of people."""
+    """Compute all states of a tenant from its events and publish them; `progress(done, all)`; return the number of people.
+
+    Raises NotPublished when Redis did not take all; a node that did not is not believed until the worker has made it whole.
+    """
     await store.raise_sequence(db)
     reached, cluster = await store.horizon(db), await store.cluster(db)
-    run, nonce = await redis.run_id(publisher.client), secrets.token_hex(8)
-    whole = await publisher.marker(tenant) == run
-    if not whole:
-        await publisher.begin_whole(tenant, nonce)
+    nonce = secrets.token_hex(8)
+    await publisher.nodes.refresh()
+    begun: dict[Node, str] = {}
+    for node in await publisher.nodes.all():
+        process = await publisher.process(node)
+        if await publisher.marker(tenant, node) != process:
+            await publisher.begin_whole(tenant, node, nonce)
+            begun[node] = process
     everyone, done = await store.count_people(db, tenant), 0
+    failing: set[str] = set()
     for shard in range(SHARDS):
         after = -1
         while people := await store.people(db, tenant, shard, after, PEOPLE_AT_ONCE):
-            await publisher.publish(tenant, await recompute(db, settings, tenant, shard, people))
+            left = await publisher.publish(tenant, await recompute(db, settings, tenant, shard, people))
+            failing |= set().union(*left.values())
             after, done = people[-1], done + len(people)
             if progress:
                 progress(done, max(everyone, done))
-    await store.set_positions(db, tenant, range(SHARDS), reached, cluster)
-    while await deliver(db, settings, publisher, tenant):
-        continue
-    if not whole:
-        await publisher.end_whole(tenant, nonce, run)
+    if not failing:
+        await store.set_positions(db, tenant, range(SHARDS), reached, cluster)
+    failing |= await _drain(db, settings, publisher, tenant)
+    await end_whole(publisher, tenant, begun, nonce, failing)
+    if failing:
+        await _distrust(publisher, tenant, failing)
+        raise NotPublished(f"states could not all be written to {', '.join(sorted(failing))}; the worker tries again")
     return done

@@ -1,12 +1,15 @@
-"""Writing people's state to Redis: only ever overwritten with a higher sequence, and a marker that says it is whole."""
+"""Writing people's state to Redis: only ever overwritten with a higher sequence, and a marker that says a node is whole."""
 
-from collections.abc import Sequence
+import asyncio
+import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from app.core.ids import marker_key, state_key
+from app.core import redis
+from app.core.ids import state_key
+from app.core.redis import Node, Nodes
+from app.core.redis_slots import node_marker, trusted_value
 from app.core.telemetry import ERRORS
 from app.data.people.online import STATE_FORMAT, pack_pointer
 
@@ -23,79 +26,139 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
+_NEWER_SHA = hashlib.sha1(_NEWER.encode(), usedforsecurity=False).hexdigest()
 _WHOLE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
+_WRITING = "writing:"
 MARKER_TTL_S = 7 * 86_400
 _AT_ONCE = 200
+# Stands for a node where no node is known that holds a key.
+NOBODY = "nobody"
+
+Left = dict[int, set[str]]
+"""People whose state is not in Redis as it should be, and the names of the nodes that did not take it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A packed state, the key it lies under, and the keys that point to it."""
+    """A packed state, the key it lies under, the keys that point to it, and whose it is."""
 
     key: bytes
     state: bytes
     others: Sequence[bytes]
+    person_no: int
 
 
 class Publisher:
-    """Writes states of people to one Redis; every method raises redis' RedisError or OSError when it is away."""
+    """Writes states of people to Redis. `publish` tells what it could not write; all else raises one of `redis.FAULTS`."""
 
-    def __init__(self, client: Redis, ttl_days: int) -> None:
-        self.client = client
+    def __init__(self, nodes: Nodes, ttl_days: int) -> None:
+        self.nodes = nodes
         self._ttl_s = ttl_days * 86_400
 
-    async def up(self) -> bool:
-        """Tell whether Redis answers."""
+    async def publish(self, tenant: int, states: Sequence[Published], only: Collection[str] | None = None) -> Left:
+        """Write states and pointers, on all nodes or on some by name; return who is left.
+
+        A state that Redis holds with a higher sequence stays, and counts as written.
+        """
+        left: Left = {}
         try:
-            return bool(await self.client.ping())
-        except (RedisError, OSError, TimeoutError):
-            return False
+            at_once = _AT_ONCE * len(await self.nodes.all())
+        except redis.FAULTS as error:
+            _count(error)
+            return {state.person_no: {NOBODY} for state in states}
+        for first in range(0, len(states), at_once):
+            work: dict[Node, list[tuple[int, tuple[Any, ...]]]] = {}
+            for state in states[first : first + at_once]:
+                for key, command in self._commands(tenant, state):
+                    try:
+                        node = await self.nodes.of(key)
+                    except redis.FAULTS:
+                        left.setdefault(state.person_no, set()).add(NOBODY)
+                        continue
+                    if only is None or node.name in only:
+                        work.setdefault(node, []).append((state.person_no, command))
+            for node, failed in zip(work, await asyncio.gather(*(_send(node, work[node]) for node in work)), strict=True):
+                for person in failed:
+                    left.setdefault(person, set()).add(node.name)
+        if left:
+            self.nodes.look_again()
+        return left
 
-    async def publish(self, tenant: int, states: Sequence[Published]) -> None:
-        """Write states and pointers; a state that Redis holds with a higher sequence stays."""
-        try:
-            for first in range(0, len(states), _AT_ONCE):
-                await self._write(tenant, states[first : first + _AT_ONCE])
-        except Exception as error:
-            ERRORS.labels("redis", type(error).__name__).inc()
-            raise
+    def _commands(self, tenant: int, state: Published) -> list[tuple[str, tuple[Any, ...]]]:
+        key = state_key(tenant, state.key)
+        found: list[tuple[str, tuple[Any, ...]]] = [(key, ("EVALSHA", _NEWER_SHA, 1, key, state.state, self._ttl_s))]
+        for other in state.others:
+            key = state_key(tenant, other)
+            found.append((key, ("SET", key, pack_pointer(state.key), "EX", self._ttl_s)))
+        return found
 
-    async def _write(self, tenant: int, states: Sequence[Published]) -> None:
-        script = await self.client.script_load(_NEWER)
-        pipe = self.client.pipeline(transaction=False)
-        for state in states:
-            pipe.evalsha(script, 1, state_key(tenant, state.key), state.state, self._ttl_s)
-            for other in state.others:
-                pipe.set(state_key(tenant, other), pack_pointer(state.key), ex=self._ttl_s)
-        await pipe.execute()
+    async def process(self, node: Node) -> str:
+        """Return what the marker of a node says when the node is whole as it is now."""
+        await node.ready()
+        return trusted_value(await redis.run_id(node.client), node.ranges)
 
-    async def marker(self, tenant: int) -> str:
-        """Return the id of the Redis process for which the state was last whole; empty when there is none."""
-        value = await self.client.get(marker_key(tenant))
+    async def marker(self, tenant: int, node: Node) -> str:
+        """Return what the marker of a node says; empty when there is none."""
+        value = await node.client.get(node_marker(tenant, node.ranges))
         return value.decode() if isinstance(value, bytes) else ""
 
-    async def begin_whole(self, tenant: int, nonce: str) -> None:
-        """Mark the state as being written; a flush that happens meanwhile takes this mark away."""
-        await self.client.set(marker_key(tenant), f"writing:{nonce}", ex=MARKER_TTL_S)
+    async def begin_whole(self, tenant: int, node: Node, nonce: str) -> None:
+        """Mark a node's states as being written; a flush that happens meanwhile takes this mark away."""
+        await node.client.set(node_marker(tenant, node.ranges), _WRITING + nonce, ex=MARKER_TTL_S)
 
-    async def end_whole(self, tenant: int, nonce: str, run: str) -> bool:
-        """Mark the state as whole for a Redis process; False when Redis was emptied since `begin_whole`."""
-        done = await self.client.eval(_WHOLE, 1, marker_key(tenant), f"writing:{nonce}", run, str(MARKER_TTL_S))
-        return bool(done)
+    async def end_whole(self, tenant: int, node: Node, nonce: str, process: str) -> bool:
+        """Mark a node as whole; False when it was emptied, or given other slots, since `begin_whole`."""
+        if await self.process(node) != process:
+            return False
+        key = node_marker(tenant, node.ranges)
+        return bool(await node.client.eval(_WHOLE, 1, key, _WRITING + nonce, process, str(MARKER_TTL_S)))
 
-    async def distrust(self, tenant: int) -> None:
-        """Take the marker away."""
-        await self.client.delete(marker_key(tenant))
+    async def distrust(self, tenant: int, node: Node) -> bool:
+        """Take the marker of a node away, which also a full Redis allows; tell whether there was one that said whole."""
+        await node.ready()
+        found = await self.marker(tenant, node)
+        if not found or found.startswith(_WRITING):
+            return False
+        await node.client.delete(node_marker(tenant, node.ranges))
+        return True
 
-    async def refresh_marker(self, tenant: int) -> None:
+    async def refresh_marker(self, tenant: int, node: Node) -> None:
         """Keep the marker from expiring."""
-        await self.client.expire(marker_key(tenant), MARKER_TTL_S)
+        await node.client.expire(node_marker(tenant, node.ranges), MARKER_TTL_S)
 
-    async def renewal_due(self, tenant: int) -> bool:
+    async def renewal_due(self, tenant: int, node: Node) -> bool:
         """Tell whether the states should be written again so that none expires; says so once in a third of their life."""
-        key = f"{marker_key(tenant)}:renewed"
-        return bool(await self.client.set(key, b"1", nx=True, ex=max(60, self._ttl_s // 3)))
+        key = f"{node_marker(tenant, node.ranges)}:renewed"
+        return bool(await node.client.set(key, b"1", nx=True, ex=max(60, self._ttl_s // 3)))
+
+
+async def _send(node: Node, commands: Sequence[tuple[int, tuple[Any, ...]]]) -> set[int]:
+    """Send commands of people to one node in one piece; return the people of whom one was not carried out."""
+    everybody = {person for person, _ in commands}
+    try:
+        await node.ready()
+    except redis.FAULTS:
+        return everybody
+    try:
+        pipe = node.client.pipeline(transaction=False)
+        pipe.execute_command("SCRIPT", "LOAD", _NEWER)
+        for _, command in commands:
+            pipe.execute_command(*command)
+        replies = await pipe.execute(raise_on_error=False)
+    except redis.FAULTS as error:
+        if isinstance(error, redis.SILENT):
+            node.fail()
+        _count(error)
+        return everybody
+    refused = [(person, reply) for (person, _), reply in zip(commands, replies[1:], strict=True) if isinstance(reply, Exception)]
+    for _, reply in refused:
+        _count(reply)
+    return {person for person, _ in refused}
+
+
+def _count(error: BaseException) -> None:
+    ERRORS.labels("redis", type(error).__name__).inc()

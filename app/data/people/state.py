@@ -54,6 +54,6 @@ async def recompute(db: Database, settings: Settings, tenant: int, shard: int, p
             primary, others = keys[person]
             packed = pack_state(state_from(record, seq))
             rows.append((person, primary, shard, seq, packed))
-            published.append(Published(primary, packed, others))
+            published.append(Published(primary, packed, others, person))
         await store.keep(connection, tenant, rows)
     return published

@@ -100,11 +100,12 @@ class News:
 
 @dataclass(frozen=True)
 class Letter:
-    """A change that must reach Redis."""
+    """A change that must reach Redis, and the seconds it has been waiting."""
 
     outbox_no: int
     kind: str
     person_no: int
+    age_s: float
 
 
 def shard_of(person_no: int) -> int:
@@ -254,12 +255,14 @@ async def post(connection: AsyncConnection, tenant: int, kind: str, person_no: i
     return int(number)
 
 
-async def letters(db: Database, tenant: int, limit: int = 500) -> list[Letter]:
-    """Return the oldest open changes that concern people's state."""
+async def letters(db: Database, tenant: int, after: int = 0, limit: int = 500) -> list[Letter]:
+    """Return the oldest open changes behind a number that concern people's state."""
     rows = await db.rows(
-        "select outbox_no, kind, person_no from outbox where tenant = :tenant and confirmed_at is null "
+        "select outbox_no, kind, person_no, extract(epoch from now() - created_at)::float8 from outbox "
+        "where tenant = :tenant and confirmed_at is null and outbox_no > :after "
         "and kind = 'consent' and person_no is not null order by outbox_no limit :limit",
         tenant=tenant,
+        after=after,
         limit=limit,
     )
     return [Letter(*row) for row in rows]

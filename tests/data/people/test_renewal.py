@@ -2,7 +2,7 @@
 
 from app.core import ids
 from app.core.db import Database
-from app.core.redis import connect
+from app.core.redis import Nodes, connect
 from app.core.settings import Settings
 from app.data.people import jobs, publish
 from tests.serving.shop import add_events, events
@@ -11,7 +11,8 @@ from tests.serving.shop import add_events, events
 async def test_states_are_written_again_before_they_expire(settings: Settings, db: Database, tenant: int) -> None:
     await add_events(db, settings, events(3))
     client = connect(settings.redis_url, timeout_ms=2000)
-    publisher = publish.Publisher(client, settings.state_ttl_days)
+    nodes = Nodes(settings.redis_url, timeout_ms=2000)
+    publisher = publish.Publisher(nodes, settings.state_ttl_days)
     await jobs.rebuild(db, settings, publisher, tenant)
     assert await jobs.keep_whole(db, settings, publisher, tenant) is False
     key = ids.state_key(tenant, ids.person_key(tenant, 1, "u1"))
@@ -22,3 +23,4 @@ async def test_states_are_written_again_before_they_expire(settings: Settings, d
     await jobs.keep_whole(db, settings, publisher, tenant)
     assert await client.ttl(key) > 80_000
     await client.aclose()
+    await nodes.aclose()
