@@ -17,6 +17,7 @@ from app.serving.door import Server
 from app.serving.ladder import Ladder
 from app.serving.links import Links
 from app.serving.lookup import Lookup
+from app.serving.open_letters import doubt_open_letters
 from app.serving.people_db import PeopleDatabase
 from app.serving.person import People
 from app.serving.pinning import Pinning
@@ -87,7 +88,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     gc.freeze()
     # requests leave few cycles behind; looking for them after every 700 objects costs more than the answers
     gc.set_threshold(25_000, 20, 50)
-    background = [asyncio.create_task(work) for work in (holder.follow(), serves.run(), clicks.run())]
+    letters = doubt_open_letters(db, reader, settings.refresh_ms)
+    background = [asyncio.create_task(work) for work in (holder.follow(), letters, serves.run(), clicks.run())]
     try:
         yield Resources(
             settings,

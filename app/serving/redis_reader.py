@@ -28,6 +28,7 @@ class RedisReader:
         timeout_s = timeout_ms / 1000
         self._route = Cluster(found, timeout_s) if found.kind == "cluster" else _One(found, timeout_s)
         self._doubted: Set[str] = frozenset()
+        self._doubted_tenants: Set[int] = frozenset()
 
     @property
     def up(self) -> bool:
@@ -49,8 +50,8 @@ class RedisReader:
         if not self._doubted:
             self._route.read(groups, writes, done)
             return
-        doubted = self._doubted
-        asked = [place for place, (_, keys) in enumerate(groups) if doubted.isdisjoint(keys)]
+        doubted, tenants = self._doubted, self._doubted_tenants
+        asked = [place for place, (tenant, keys) in enumerate(groups) if tenant not in tenants and doubted.isdisjoint(keys)]
 
         def spread(results: list[Values | None]) -> None:
             found: list[Values | None] = [None] * len(groups)
@@ -60,9 +61,12 @@ class RedisReader:
 
         self._route.read([groups[place] for place in asked], writes, spread)
 
-    def doubt(self, keys: Set[str]) -> None:
-        """Believe these keys no more, until called again with others: Redis is known to hold an older value."""
-        self._doubted = keys
+    def doubt(self, keys: Set[str], tenants: Set[int] = frozenset()) -> None:
+        """Give nothing to groups with one of these keys, or of these tenants (then there are keys too), until told otherwise.
+
+        Redis is known to hold older values of them.
+        """
+        self._doubted, self._doubted_tenants = keys, tenants
 
     async def call(self, *commands: tuple[Any, ...]) -> list[Any]:
         """Send commands (name, key, ...) together and return their replies; raises RedisDown. An error reply is returned as it is."""
