@@ -24,9 +24,11 @@ group by 1, 2
 """
 _GROUPS = """
 create temporary table popular_group on commit drop as
+with total as (select group_no, sum(weight) as weight from popular_weight group by group_no)
 select i.group_no, (array_agg(i.category order by i.item_no))[1] as category, max(i.created_at) as newest,
-       coalesce((select sum(w.weight) from popular_weight w where w.group_no = i.group_no), 0) as weight
-from item i where i.tenant = :tenant and i.available and not i.absent group by i.group_no
+       coalesce(max(t.weight), 0) as weight
+from item i left join total t on t.group_no = i.group_no
+where i.tenant = :tenant and i.available and not i.absent group by i.group_no
 """
 # Ties, and groups without events, follow with the newest first.
 _LISTS = """
