@@ -2,7 +2,7 @@
 
 import typer
 
-from app.commands import clients, content, data, models, serve, shop
+from app.commands import clients, content, data, models, sends, serve, shop
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Personal content that is ready to show."
@@ -20,6 +20,7 @@ app.add_typer(clients.app, name="clients")
 app.add_typer(models.app, name="models")
 app.add_typer(content.placements, name="placements")
 app.add_typer(content.templates, name="templates")
+app.add_typer(sends.app, name="sends")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from app.ml.registry import api as models_api
 from app.serving import api as serving_api
 from app.serving import redirect
 from app.serving.door import Door, Server, is_hot
+from app.serving.sends import api as sends_api
 from app.wiring import resources
 
 ROUTERS = (
@@ -38,6 +39,7 @@ ROUTERS = (
     placements_api.router,
     templates_api.router,
     models_api.router,
+    sends_api.router,
 )
 
 

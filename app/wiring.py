@@ -12,7 +12,7 @@ from app.access.limits import Limiter
 from app.core import secret
 from app.core.db import Database
 from app.core.settings import Settings
-from app.serving import record, record_db
+from app.serving import capacity, record, record_db
 from app.serving.door import Server
 from app.serving.ladder import Ladder
 from app.serving.links import Links
@@ -89,7 +89,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     # requests leave few cycles behind; looking for them after every 700 objects costs more than the answers
     gc.set_threshold(25_000, 20, 50)
     letters = doubt_open_letters(db, reader, settings.refresh_ms)
-    background = [asyncio.create_task(work) for work in (holder.follow(), letters, serves.run(), clicks.run())]
+    background = [
+        asyncio.create_task(work) for work in (holder.follow(), letters, serves.run(), clicks.run(), capacity.measure(db, settings, holder))
+    ]
     try:
         yield Resources(
             settings,

@@ -18,12 +18,14 @@ from app.data.partitions import ensure_partitions
 from app.data.people import jobs, store
 from app.data.people.publish import Publisher
 from app.data.reach import is_away
+from app.serving.sends.jobs import Prewarmer
 
 # Seconds between two turns of each loop that found nothing to do.
 APPLY_S = 0.2
 OUTBOX_S = 0.1
 WHOLE_S = 1.0
 HOUSE_S = 3600.0
+SENDS_S = 1.0
 POPULAR_S = 600.0
 LEADER_S = 1.0
 _FIRST_PAUSE = 0.25
@@ -46,6 +48,7 @@ class Worker:
         self.leading = asyncio.Event()
         self.bulk = asyncio.Event()
         self._appliers: dict[int, jobs.Applier] = {}
+        self._prewarmer = Prewarmer(self.db, settings, self.publisher.nodes)
 
     async def run(self) -> None:
         """Work until `stopping` is set; steps that run then are finished first."""
@@ -55,6 +58,7 @@ class Worker:
             asyncio.create_task(self._loop("outbox", self.deliver, OUTBOX_S)),
             asyncio.create_task(self._loop("whole", self.keep_whole, WHOLE_S)),
             asyncio.create_task(self._loop("house", self.keep_house, HOUSE_S)),
+            asyncio.create_task(self._loop("sends", self._prewarmer.step, SENDS_S)),
             asyncio.create_task(self._loop("popular", self.popular, POPULAR_S, self.bulk)),
         ]
         await self.stopping.wait()
@@ -65,6 +69,7 @@ class Worker:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._prewarmer.close()
         with contextlib.suppress(Exception):
             await self.publisher.nodes.aclose()
         await self.db.close()

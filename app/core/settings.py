@@ -64,6 +64,14 @@ class Settings(BaseSettings):
     link_hosts: str = Field(
         "", description="Comma-separated hosts the click redirector may lead to; empty means the hosts of the catalogue's own links."
     )
+    # sends
+    prewarm_per_s: int = Field(1000, ge=1, le=1_000_000, description="People a second whose lists the worker prewarms for sends, at most.")
+    prewarm_threads: int = Field(1, ge=1, le=32, description="Threads of the worker that score for sends.")
+    send_calls_per_person: float = Field(3.0, ge=1, le=20, description="Requests that a recipient of a send causes.")
+    send_peak_factor: float = Field(2.0, ge=1, le=100, description="Peak of a send's requests over their average.")
+    send_model_days: int = Field(14, ge=1, le=3650, description="Days after which a model's data are called too old for a send.")
+    send_events_hours: int = Field(48, ge=1, le=8760, description="Hours after which the newest event is called too old for a send.")
+    send_catalogue_days: int = Field(7, ge=1, le=3650, description="Days after which an unchanged catalogue is called too old for a send.")
 
 
 @lru_cache

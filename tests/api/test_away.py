@@ -19,6 +19,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/v1/admin/people/{user_id}/consent"): {"personalisation": True},
     ("put", "/v1/admin/placements/{name}"): {},
     ("put", "/v1/admin/templates/{name}"): {"html": PART, "text": PART},
+    ("post", "/v1/admin/sends"): {"placement": "email-grid", "duration_s": 60, "everyone": True},
 }
 # these stand in memory, or need no store
 ANSWERING = ("/v1/recommendations", "/v1/snippets/{placement}", "/v1/rank", "/livez", "/readyz", "/metrics", "/.well-known")

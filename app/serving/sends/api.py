@@ -1,0 +1,51 @@
+"""Admin routes of sends."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from app.access.deps import PROTECTED, problems, require
+from app.access.domain import Principal, Scope
+from app.data.reach import or_unavailable
+from app.serving.sends import service
+from app.serving.sends.schemas import Announced, NewSend, SendDetail, SendList, SendOut
+
+router = APIRouter(prefix="/v1/admin/sends", tags=["sends"], responses={**PROTECTED, **problems(503)})
+Reader = Annotated[Principal, Depends(require(Scope.ADMIN_READ))]
+Editor = Annotated[Principal, Depends(require(Scope.ADMIN))]
+SendNo = Annotated[int, Path(ge=1, le=2**31 - 1)]
+DryRun = Annotated[bool, Query(description="Answer the same and keep nothing.")]
+_LATER = "Sends cannot be reached now; try again."
+
+
+@router.post("", status_code=201, responses={200: {"model": Announced, "description": "A dry run: nothing was kept."}})
+async def announce_send(request: Request, response: Response, caller: Editor, wanted: NewSend, dry_run: DryRun = False) -> Announced:
+    """Announce a send: its audience is prewarmed in the background, and the answer says what will not fit."""
+    state = request.app.state
+    with or_unavailable(_LATER):
+        made = await service.announce(state.db, state.settings, state.settings.redis_url, caller.tenant, wanted, dry_run=dry_run)
+    if dry_run:
+        response.status_code = 200
+    return made
+
+
+@router.get("")
+async def list_sends(request: Request, caller: Reader) -> SendList:
+    """List the newest sends with their progress."""
+    with or_unavailable(_LATER):
+        return SendList(sends=await service.listed(request.app.state.db, caller.tenant))
+
+
+@router.get("/{send_no}", responses=problems(404))
+async def show_send(request: Request, caller: Reader, send_no: SendNo) -> SendDetail:
+    """Show a send: its progress, its forecast, and what is wrong with it now."""
+    state = request.app.state
+    with or_unavailable(_LATER):
+        return await service.shown(state.db, state.settings, state.settings.redis_url, caller.tenant, send_no)
+
+
+@router.delete("/{send_no}", responses=problems(404, 409))
+async def cancel_send(request: Request, caller: Editor, send_no: SendNo) -> SendOut:
+    """Call a send off: prewarming stops within a second, and its audience is forgotten."""
+    with or_unavailable(_LATER):
+        return await service.cancel(request.app.state.db, caller.tenant, send_no)
