@@ -97,6 +97,17 @@ class Limiter(SlowapiLimiter):
         if self._nodes is not None:
             await self._nodes.aclose()
 
+    def passes(self, principal: Principal) -> bool:
+        """Count a call that fits into what was leased already; False leaves it, uncounted, to `try_admit`."""
+        account, now = self._account(principal), time.time()
+        for window in account.windows:
+            if window.room <= window.ahead or now >= window.ends:
+                return False
+        for window in account.windows:
+            window.room -= 1
+            window.used += 1
+        return True
+
     def try_admit(self, principal: Principal, cost: int = 1) -> Verdict | None:
         """Decide at once when that is possible; None means that `admit` must be awaited."""
         return self._try(self._account(principal), cost)
@@ -232,6 +243,7 @@ class Limiter(SlowapiLimiter):
                     window.room += answer[2 * place]
                     window.left = answer[2 * place + 1]
                     window.seen = True
+                    window.ahead = self._slice(window) // 4
         finally:
             account.lease = None
 

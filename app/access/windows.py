@@ -40,7 +40,10 @@ def parse_limit(text: str) -> tuple[RateLimitItem, ...]:
 
 @dataclass(slots=True)
 class Window:
-    """One worker's part of one fixed window of one client."""
+    """One worker's part of one fixed window of one client.
+
+    `room` is leased and not used; at `ahead` of it the next lease should be fetched. `ends` in unix seconds.
+    """
 
     amount: int
     period: int
@@ -49,6 +52,8 @@ class Window:
     used: int = 0
     left: int = 0
     seen: bool = False
+    ends: float = 0.0
+    ahead: int = 0
 
     def roll(self, now: float) -> None:
         """Enter the window of the moment; what was leased and not used dies with the old one."""
@@ -56,6 +61,7 @@ class Window:
         # a clock that is set back must not open a window again
         if number > self.number:
             self.number, self.room, self.used, self.left, self.seen = number, 0, 0, self.amount, False
+            self.ends = (number + 1) * self.period
 
     def reset_s(self, now: float) -> int:
         """Seconds until the window ends, rounded up."""

@@ -25,32 +25,29 @@ APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet a
 SNAPSHOT_AGE = Gauge("morsel_snapshot_age_seconds", "Seconds since the snapshot was last known to be current.", multiprocess_mode="max")
 
 
-_counts: Counter_[tuple[str, str, str]] = Counter_()
-_seconds: dict[str, list[float]] = {}
+_notes: list[tuple[str, str, str, float]] = []
 
 
 def served(placement: str, rung: str, reason: str, seconds: float) -> None:
     """Note an answer; the series get it with the next `flush`, since a series costs more than the note."""
-    _counts[placement, rung, reason] += 1
-    notes = _seconds.get(rung)
-    if notes is None:
-        notes = _seconds[rung] = []
-    notes.append(seconds)
+    _notes.append((placement, rung, reason, seconds))
 
 
 def flush() -> None:
     """Bring noted answers to their series."""
-    counts, seconds = dict(_counts), dict(_seconds)
-    _counts.clear()
-    _seconds.clear()
-    for (placement, rung, reason), count in counts.items():
-        SERVES.labels(placement, rung, reason).inc(count)
-    for rung, notes in seconds.items():
+    notes = _notes[:]
+    del _notes[: len(notes)]
+    for labels, count in Counter_(note[:3] for note in notes).items():
+        SERVES.labels(*labels).inc(count)
+    seconds: dict[str, list[float]] = {}
+    for _, rung, _, one in notes:
+        seconds.setdefault(rung, []).append(one)
+    for rung, every in seconds.items():
         child = SERVE_SECONDS.labels(rung)
         # the library has no way to note many at once, and each note takes a lock and writes to a shared file
-        for bucket, count in Counter_(bisect_left(child._upper_bounds, note) for note in notes).items():
+        for bucket, count in Counter_(bisect_left(child._upper_bounds, one) for one in every).items():
             child._buckets[bucket].inc(count)
-        child._sum.inc(sum(notes))
+        child._sum.inc(sum(every))
 
 
 def metrics() -> bytes:

@@ -16,7 +16,7 @@ from app.core.ids import short
 from app.core.logging import log
 from app.serving import items
 from app.serving.call import Call
-from app.serving.domain import ITEM_REASONS, Pick
+from app.serving.domain import ITEM_REASONS, RUNGS, Pick, is_fallback
 
 MEDIA = {"json": b"application/json; charset=utf-8", "html": b"text/html; charset=utf-8", "text": b"text/plain; charset=utf-8"}
 
@@ -33,38 +33,37 @@ def body(call: Call, link: str, explain: dict[str, Any] | None = None) -> bytes:
 
 def json_body(call: Call, link: str, explain: dict[str, Any] | None = None) -> bytes:
     """Return flat ASCII JSON, put together from pieces that were encoded before."""
-    outcome, locale, catalogue, now = call.outcome, call.locale, call.snapshot.catalogue, time.time()
-    shown = catalogue.shown
+    outcome, now = call.outcome, time.time()
+    shelf = items.shelf(call.snapshot.catalogue, call.locale, now)
+    fronts, unlinked = shelf.fronts, shelf.unlinked
     pieces: list[str] = []
     for place, (index, score, reason) in enumerate(outcome.picks):
-        item = shown.get((index, locale))
-        if item is None or now >= item.until:
-            item = items.show(catalogue, index, locale, now)
-        front = items.json_escaped(item) if call.escape else item.json
-        if link and item.target:
+        front = fronts[index] or shelf.item(index).json
+        if call.escape:
+            front = items.json_escaped(shelf.item(index))
+        if link and index not in unlinked:
             pieces += (front, link, _LINKED[place], f"{score:.6g}", _REASON[reason])
         else:
             pieces += (front, _UNLINKED[place], f"{score:.6g}", _REASON[reason])
     written, count = "".join(pieces)[:-1], len(outcome.picks)
     if len(written) > _LARGEST_ITEMS:
         written, count = _cut(call, written)
-    text = _HEAD % (
-        short(outcome.recommendation_id),
-        _quoted(call.placement, call.escape),
-        _quoted(call.user, call.escape),
-        outcome.rung,
-        "true" if outcome.fallback else "false",
-        outcome.reason,
-        outcome.recommender,
-        outcome.version,
-        _moment(int(now)),
-        count,
-        "true" if count else "false",
-        ascii_json([_safe(warning, call.escape) for warning in call.warnings]).decode() if call.warnings else "[]",
-        f'"explain":{ascii_json(explain).decode()},' if explain is not None else "",
-        written,
-    )
-    return text.encode()
+    return (
+        f'{{"recommendation_id":"{short(outcome.recommendation_id)}","placement":{_quoted(call.placement, call.escape)},'
+        f'"user_id":{_quoted(call.user, call.escape)},{_SOURCE[outcome.rung]}"fallback_reason":"{outcome.reason}",'
+        f'"model":"{outcome.recommender}","model_version":"{outcome.version}","arm":"","generated_at":"{_moment(int(now))}",'
+        f'"item_count":{count},"has_items":{"true" if count else "false"},"warnings":{_warnings(call)},'
+        f"{_explained(explain)}"
+        f'"items":[{written}]}}'
+    ).encode()
+
+
+def _warnings(call: Call) -> str:
+    return ascii_json([_safe(warning, call.escape) for warning in call.warnings]).decode() if call.warnings else "[]"
+
+
+def _explained(explain: dict[str, Any] | None) -> str:
+    return f'"explain":{ascii_json(explain).decode()},' if explain is not None else ""
 
 
 def _cut(call: Call, written: str) -> tuple[str, int]:
@@ -83,10 +82,7 @@ _MOST_ITEMS = 50
 _LINKED = [f'/{place}","position":{place},"score":' for place in range(1, _MOST_ITEMS + 1)]
 _UNLINKED = [f'","position":{place},"score":' for place in range(1, _MOST_ITEMS + 1)]
 _REASON = {reason: f',"reason":"{reason}"}},' for reason in ITEM_REASONS}
-_HEAD = (
-    '{"recommendation_id":"%s","placement":%s,"user_id":%s,"source":"%s","fallback":%s,"fallback_reason":"%s","model":"%s",'
-    '"model_version":"%s","arm":"","generated_at":"%s","item_count":%d,"has_items":%s,"warnings":%s,%s"items":[%s]}'
-)
+_SOURCE = {rung: f'"source":"{rung}","fallback":{"true" if is_fallback(rung) else "false"},' for rung in RUNGS}
 
 
 @lru_cache(maxsize=2)
@@ -95,7 +91,7 @@ def _moment(second: int) -> str:
 
 
 def _quoted(text: str, escape: bool) -> str:
-    if text.isascii() and text.replace("-", "").replace("_", "").isalnum():
+    if text.isascii() and (text.isalnum() or text.replace("-", "").replace("_", "").isalnum()):
         return f'"{text}"'
     return ascii_json(_safe(text, escape)).decode()
 
@@ -147,15 +143,16 @@ def _rendered(call: Call, link: bytes, picks: list[Pick], template: Template, pa
     pieces = None if part.slow else part.pieces(len(picks), call.placed.name, locale)
     if pieces is None:
         return _rendered_anew(call, link, picks, part)
-    key, now = (template.name, template.version, part.html), time.time()
+    shelf = items.shelf(catalogue, locale, time.time())
+    cards = shelf.cards((template.name, template.version, part.html))
     out = [pieces[0]]
     for place, pick in enumerate(picks, 1):
-        item = items.show(catalogue, pick[0], locale, now)
-        card = item.cards.get(key)
+        index = pick[0]
+        card = cards[index]
         if card is None:
-            shown = item.html_values() if part.html else item.text_values()
-            card = item.cards[key] = part.card_with_holes(shown, locale)
-        url = b"%b/%d" % (link, place) if link and item.target else b"#"
+            item = shelf.item(index)
+            card = cards[index] = part.card_with_holes(item.html_values() if part.html else item.text_values(), locale)
+        url = b"%b/%d" % (link, place) if link and index not in shelf.unlinked else b"#"
         out.append(url.join(card.parts) if card.only_url else card.filled(_holes(url, pick, place)))
         out.append(pieces[place])
     return b"".join(out)

@@ -7,10 +7,9 @@ their least score and the step between two levels as f32, and each score's level
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any, TypeVar, overload
+from typing import Any
 
 import numpy as np
 
@@ -25,64 +24,49 @@ _HEAD = struct.Struct("<BIQHBB")
 _SCALE = struct.Struct("<ff")
 _FIRST = [struct.Struct(f"<{count}I{count}f") for count in range(EXACT + 1)]
 
-Number = TypeVar("Number")
 
-
-class Column(Sequence[Number]):
-    """A column of a list, of which all but the first entries are decoded only when they are reached."""
-
-    __slots__ = ("_count", "_decode", "_first", "_value")
-
-    def __init__(self, first: tuple[Number, ...], value: bytes, count: int, decode: Callable[[bytes], list[Number]]) -> None:
-        self._first = first
-        self._value = value
-        self._count = count
-        self._decode = decode
-
-    def __iter__(self) -> Iterator[Number]:
-        return chain(self._first, self._later())
-
-    def _later(self) -> Iterator[Number]:
-        yield from self._decode(self._value)
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Number: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Number]: ...
-    def __getitem__(self, index: int | slice) -> Number | list[Number]:
-        if isinstance(index, int) and 0 <= index < len(self._first):
-            return self._first[index]
-        return (list(self._first) + self._decode(self._value))[index]
-
-
-def _later_groups(value: bytes) -> list[int]:
-    _, _, _, count, exact, planes = _HEAD.unpack_from(value)
-    groups: list[int] = packed.unpack_numbers(value, _HEAD.size + 8 * exact, count - exact, planes).tolist()
-    return groups
-
-
-def _later_scores(value: bytes) -> list[float]:
-    _, _, _, count, exact, _ = _HEAD.unpack_from(value)
-    at = len(value) - (count - exact)
-    least, step = _SCALE.unpack_from(value, at - _SCALE.size)
-    scores: list[float] = (least + step * np.frombuffer(value, np.uint8, offset=at).astype(np.float64)).tolist()
-    return scores
-
-
-@dataclass(frozen=True, slots=True)
 class Candidates:
-    """A scored list, best first: group numbers and their scores, as plain numbers when they are indexed or iterated.
+    """A scored list, best first: group numbers and scores.
 
     Scores after the first 12 are those that were packed to within 1/510 of the range that these later scores span.
     """
 
-    model_no: int
-    seq: int
-    groups: Sequence[int]
-    scores: Sequence[float]
+    __slots__ = ("_count", "_exact", "_first", "_value", "model_no", "seq")
+
+    def __init__(self, model_no: int, seq: int, first: tuple[Any, ...], exact: int, count: int, value: bytes) -> None:
+        self.model_no = model_no
+        self.seq = seq
+        self._first = first
+        self._exact = exact
+        self._count = count
+        self._value = value
+
+    def __len__(self) -> int:
+        return self._count
+
+    def entries(self) -> Iterator[tuple[int, float]]:
+        """Yield group number and score; all but the first entries are decoded only when they are reached."""
+        exact = self._exact
+        first = zip(self._first[:exact], self._first[exact:], strict=True)
+        return first if exact == self._count else chain(first, self._later())
+
+    def _later(self) -> Iterator[tuple[int, float]]:
+        value, rest = self._value, self._count - self._exact
+        groups = packed.unpack_numbers(value, _HEAD.size + 8 * self._exact, rest, value[_HEAD.size - 1])
+        at = len(value) - rest
+        least, step = _SCALE.unpack_from(value, at - _SCALE.size)
+        scores = least + step * np.frombuffer(value, np.uint8, offset=at).astype(np.float64)
+        yield from zip(groups.tolist(), scores.tolist(), strict=True)
+
+    @property
+    def groups(self) -> list[int]:
+        """All group numbers."""
+        return [group for group, _ in self.entries()]
+
+    @property
+    def scores(self) -> list[float]:
+        """All scores."""
+        return [score for _, score in self.entries()]
 
 
 def pack(model_no: int, seq: int, groups: Any, scores: Any) -> bytes:
@@ -115,15 +99,10 @@ def unpack(value: bytes | None) -> Candidates | None:
     rest, at = count - exact, _HEAD.size + 8 * exact
     if len(value) != at + (packed.size(rest, planes) + _SCALE.size + rest if rest else 0):
         return None
-    first = _FIRST[exact].unpack_from(value, _HEAD.size)
-    if not rest:
-        return Candidates(model_no, seq, first[:exact], first[exact:])
-    groups, scores = first[:exact], first[exact:]
-    return Candidates(model_no, seq, Column(groups, value, count, _later_groups), Column(scores, value, count, _later_scores))
+    return Candidates(model_no, seq, _FIRST[exact].unpack_from(value, _HEAD.size), exact, count, value)
 
 
 def _as_it_is(value: bytes, model_no: int, seq: int, count: int) -> Candidates | None:
     if len(value) != _HEAD.size + 8 * count:
         return None
-    groups, scores = np.frombuffer(value, "<u4", count, _HEAD.size), np.frombuffer(value, "<f4", count, _HEAD.size + 4 * count)
-    return Candidates(model_no, seq, groups.tolist(), scores.tolist())
+    return Candidates(model_no, seq, struct.unpack_from(f"<{count}I{count}f", value, _HEAD.size), count, count, value)

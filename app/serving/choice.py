@@ -8,20 +8,26 @@ from app.serving.call import Call
 from app.serving.domain import Pick
 
 
-def choose(call: Call, group_nos: Iterable[int], scores: Iterable[float], reason: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
-    """Return the first items of a scored list that may be shown now, at most one a group, none of the groups taken already."""
+def choose(call: Call, scored: Iterable[tuple[int, float]], reason: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
+    """Return the first items of a list of (group number, score) that may be shown now, one a group, none of the groups `taken`."""
     catalogue, out = call.snapshot.catalogue, call.banned | taken if taken else call.banned
     place_of, first_of = catalogue.place_of, catalogue.passing(call.wanted).first_of
-    room, without_bought, own, bought = call.limit - len(taken), call.wanted.exclude_bought, reason == "for_you", call.bought
+    room, without_bought, bought = call.limit - len(taken), call.wanted.exclude_bought, call.bought
+    again = "bought_before" if reason == "for_you" else reason
     picks: list[Pick] = []
-    for number, score in zip(group_nos, scores, strict=True):
-        if len(picks) >= room:
-            break
+    for number, score in scored:
         group = place_of.get(number, -1)
         item = first_of[group]
-        if item < 0 or group in out or (without_bought and number in bought):
+        if item < 0 or group in out:
             continue
-        picks.append((item, score, "bought_before" if own and number in bought else reason))
+        if number in bought:
+            if without_bought:
+                continue
+            picks.append((item, score, again))
+        else:
+            picks.append((item, score, reason))
+        if len(picks) >= room:
+            break
     return picks
 
 
@@ -35,8 +41,8 @@ def fill(call: Call, picks: list[Pick]) -> tuple[list[Pick], str]:
         taken = frozenset(int(catalogue.group[index]) for index, _, _ in picks)
         listed = call.snapshot.popular(segment, call.wanted)
         listed = listed[: call.limit + len(taken) + len(call.banned) + len(call.bought)]
-        scores = [1.0 / (1 + place) for place in range(len(listed))]
-        more = choose(call, catalogue.group_no[listed].tolist(), scores, why, taken)
+        numbers = catalogue.group_no[listed].tolist()
+        more = choose(call, [(number, 1.0 / place) for place, number in enumerate(numbers, 1)], why, taken)
         call.told(name, f"{len(more)} items from {segment or 'all'}")
         rung = rung or (name if more else "")
         picks = picks + more

@@ -49,7 +49,7 @@ class Outcome:
         self.recommender = recommender
         self.version = version
 
-    @property
-    def fallback(self) -> bool:
-        """Tell whether a lower rung than a current list answered."""
-        return self.rung not in ("live", "cached")
+
+def is_fallback(rung: str) -> bool:
+    """Tell whether a rung is lower than a current list."""
+    return rung not in ("live", "cached")

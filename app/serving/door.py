@@ -50,9 +50,9 @@ class Server:
         call.client_no = caller.client_no
         return call
 
-    def begin(self, call: Call, caller: Principal, verdict: Verdict) -> None:
-        """Start a call after its limit was looked at; `call.done` follows. Raises LimitReached and Unavailable."""
-        if not verdict.allowed:
+    def begin(self, call: Call, caller: Principal, verdict: Verdict | None = None) -> None:
+        """Start a call after its limit was looked at (None: it fits); `call.done` follows. Raises LimitReached and Unavailable."""
+        if verdict is not None and not verdict.allowed:
             if caller.on_limit == "reject":
                 raise LimitReached("The client is over its limit; come back when the window is over.", headers=verdict.headers())
             call.closed = "rate_limited"

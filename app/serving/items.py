@@ -1,6 +1,6 @@
 """Items as they are shown: values for templates, and bytes of JSON with holes for what differs from serve to serve."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,24 +13,21 @@ from app.core.errors import ascii_json
 from app.data.catalog.domain import ItemRefused, price_at, sale_dates, text_at
 from app.serving.snapshot.catalogue import Catalogue
 
-_MOST_SHOWN = 200_000
+_MOST_LOCALES = 16
+_MOST_TEMPLATES = 32
 _DEFAULT_SIZE = 600
+CardKey = tuple[str, int, bool]
 
 
 @dataclass(slots=True)
 class ShownItem:
-    """One item in one locale, valid `until` a unix moment (its price may change then).
-
-    `json` and `json_escaped` end before the hole of the link. `cards` are item cards
-    already rendered, by template, version and whether HTML.
-    """
+    """One item in one locale, valid `until` a unix moment (its price may change then); `json` ends before the hole of the link."""
 
     values: dict[str, Any]
     target: str
     until: float
     json: str
     json_escaped: str | None = None
-    cards: dict[tuple[str, int, bool], Card] = field(default_factory=dict)
 
     def html_values(self) -> dict[str, Any]:
         """Return values that escape themselves in an HTML template."""
@@ -41,15 +38,57 @@ class ShownItem:
         return {name: neutral_text(value) if isinstance(value, str) else value for name, value in self.values.items()}
 
 
-def show(catalogue: Catalogue, index: int, locale: str, now: float) -> ShownItem:
-    """Return an item as it is shown at a unix moment, prepared on first use."""
-    known: ShownItem | None = catalogue.shown.get((index, locale))
+class Shelf:
+    """All items of a catalogue as one locale shows them, prepared on first use, by their index.
+
+    `fronts` is the JSON of each item before the hole of its link ("" before it was prepared), `unlinked` the prepared ones without
+    a page. `until` is the unix moment of the next change of a price among the prepared.
+    """
+
+    def __init__(self, catalogue: Catalogue, locale: str) -> None:
+        self._catalogue = catalogue
+        self._locale = locale
+        self._items: list[ShownItem | None] = [None] * len(catalogue)
+        self._cards: dict[CardKey, list[Card | None]] = {}
+        self.fronts: list[str] = [""] * len(catalogue)
+        self.unlinked: set[int] = set()
+        self.until = float("inf")
+
+    def item(self, index: int) -> ShownItem:
+        """Return an item."""
+        item = self._items[index]
+        if item is None:
+            item = self._items[index] = _prepare(self._catalogue, index, self._locale)
+            self.fronts[index] = item.json
+            self.until = min(self.until, item.until)
+            if not item.target:
+                self.unlinked.add(index)
+        return item
+
+    def cards(self, key: CardKey) -> list[Card | None]:
+        """Return the item cards of a template (name, version, whether HTML) that were rendered already, None for the others."""
+        cards = self._cards.get(key)
+        if cards is None:
+            if len(self._cards) >= _MOST_TEMPLATES:
+                self._cards.clear()
+            cards = self._cards[key] = [None] * len(self._catalogue)
+        return cards
+
+
+def shelf(catalogue: Catalogue, locale: str, now: float) -> Shelf:
+    """Return the items as a locale shows them at a unix moment."""
+    known: Shelf | None = catalogue.shelves.get(locale)
     if known is not None and now < known.until:
         return known
-    if len(catalogue.shown) >= _MOST_SHOWN:
-        catalogue.shown.clear()
-    made = catalogue.shown[index, locale] = _prepare(catalogue, index, locale)
+    if len(catalogue.shelves) >= _MOST_LOCALES:
+        catalogue.shelves.clear()
+    made = catalogue.shelves[locale] = Shelf(catalogue, locale)
     return made
+
+
+def show(catalogue: Catalogue, index: int, locale: str, now: float) -> ShownItem:
+    """Return an item as it is shown at a unix moment."""
+    return shelf(catalogue, locale, now).item(index)
 
 
 def _prepare(catalogue: Catalogue, index: int, locale: str) -> ShownItem:

@@ -86,7 +86,7 @@ class Ladder:
             self._lookup.write("SET", call.list_key, packed, "EX", self._ttl_s)
         if job.answered:
             return
-        picks = choose(call, numbers.tolist(), job.scores.tolist(), "goes_with" if call.anchored else "for_you")
+        picks = choose(call, zip(numbers.tolist(), job.scores.tolist(), strict=True), "goes_with" if call.anchored else "for_you")
         call.told("live", f"{len(picks)} items")
         settle(call, Outcome("live", "", picks, model.model_no, model.loaded.recommender, model.loaded.version), "", then)
 
@@ -124,7 +124,7 @@ def from_list(call: Call, model: LiveModel | None, rung: str, reason: str) -> Ou
     cached = call.cached
     if cached is None:
         return None
-    picks = choose(call, cached.groups, cached.scores, "goes_with" if call.anchored else "for_you")
+    picks = choose(call, cached.entries(), "goes_with" if call.anchored else "for_you")
     if call.explain:
         call.told(rung, f"{len(picks)} items")
     if not picks:

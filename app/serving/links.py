@@ -9,9 +9,10 @@ import hashlib
 import hmac
 import struct
 import time
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from app.access.gate import Access, LinkKeys
+from app.access.gate import Access
 from app.core.errors import Unavailable
 from app.core.ids import short, unshort
 
@@ -25,8 +26,7 @@ class BadLink(ValueError):
     """A token that was not signed by us, or was cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """What a link knows of its serve; `at` in unix seconds, `person_no` 0 for nobody."""
 
     tenant: int
@@ -43,23 +43,24 @@ class Links:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._signing: dict[int, tuple[float, LinkKeys]] = {}
+        self._signing: dict[int, tuple[float, tuple[bytes, bytes]]] = {}
 
     def token(self, served: Served) -> str:
         """Sign a serve; raises Unavailable when no key can be opened."""
-        keys = self._keys(served.tenant)
-        kid, locale = keys.kid.encode(), served.locale.encode()
+        front, secret = self._keys(served.tenant)
+        locale, count = served.locale.encode(), len(served.items)
         head = _HEAD.pack(served.at, served.placement_no, served.recommendation_id, served.person_no, len(locale))
-        items = struct.pack(f"<{len(served.items)}I", *served.items)
-        body = b"".join((_FRONT.pack(_VERSION, served.tenant, len(kid)), kid, head, locale, items))
-        return short(body + _mac(keys.secret, body))
+        body = b"".join((front, head, locale, _numbers(count).pack(*served.items)))
+        return short(body + _mac(secret, body))
 
-    def _keys(self, tenant: int) -> LinkKeys:
-        """Return a tenant's keys; which of them signs is looked at once a second."""
+    def _keys(self, tenant: int) -> tuple[bytes, bytes]:
+        """Return how a tenant's tokens begin, and the key that signs them; which one that is is looked at once a second."""
         known = self._signing.get(tenant)
         now = time.monotonic()
         if known is None or known[0] < now:
-            known = self._signing[tenant] = (now + 1.0, self._access.link_keys(tenant))
+            keys = self._access.link_keys(tenant)
+            kid = keys.kid.encode()
+            known = self._signing[tenant] = (now + 1.0, (_FRONT.pack(_VERSION, tenant, len(kid)) + kid, keys.secret))
         return known[1]
 
     def read(self, token: str) -> Served:
@@ -79,6 +80,11 @@ class Links:
         except (ValueError, struct.error, Unavailable) as error:
             raise BadLink("the link is cut or was changed") from error
         return Served(tenant, moment, placement_no, recommendation_id, person_no, locale, items)
+
+
+@lru_cache(maxsize=64)
+def _numbers(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}I")
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

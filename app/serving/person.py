@@ -85,10 +85,7 @@ class People:
             self._judge(call, await self._database.state(call.tenant, call.key))
         except DatabaseDown:
             call.closed = "database_down"
-        except Exception as error:
-            call.pipeline.failed(call, error)
-            return
-        then(call)
+        guarded(lambda _, known: then(known))(self, call)
 
     def _judge(self, call: Call, state: StateView | None) -> None:
         if state is None:
@@ -98,7 +95,7 @@ class People:
         else:
             call.state = state
             if state.bought_count:
-                call.bought = frozenset(state.bought.tolist())
+                call.bought = state.bought_numbers()
 
     def _keep(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -52,10 +52,9 @@ class Pinning:
             elif isinstance(earlier, bytes):
                 call.pinned = earlier
                 call.outcome = self.earlier(call) or call.outcome
+            then(call)
         except Exception as error:
             call.pipeline.failed(call, error)
-            return
-        then(call)
 
     async def _kept(self, call: Call) -> bytes | bool | None:
         """Return what was pinned before, None when this answer is pinned now, False when Redis is away."""

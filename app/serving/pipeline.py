@@ -59,7 +59,6 @@ class Pipeline:
         else:
             self._people.find(call, self._choose)
 
-    @guarded
     def _choose(self, call: Call) -> None:
         call.found = time.perf_counter()
         if self._finished.find(call):
@@ -73,16 +72,13 @@ class Pipeline:
         else:
             self._ladder.climb(call, self._name)
 
-    @guarded
     def _pin(self, call: Call) -> None:
         self._pinning.pin(call, self._write)
 
-    @guarded
     def _name(self, call: Call) -> None:
         call.outcome.recommendation_id = ids.recommendation_id()
         self._write(call)
 
-    @guarded
     def _write(self, call: Call) -> None:
         self._writer.write(call)
         if call.pinned is not None:

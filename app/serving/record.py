@@ -69,48 +69,60 @@ class Buffer:
 
 def serve_record(call: Call) -> bytes:
     """Return the row of a serve in PostgreSQL's binary COPY format, in the order of `SERVE_COLUMNS`."""
-    outcome, catalogue = call.outcome, call.snapshot.catalogue
-    numbers, prices, count = catalogue.numbers, catalogue.prices, len(outcome.picks)
-    send_id = call.send_id or call.campaign
-    text = send_id.encode("utf-8", "replace").replace(b"\0", b"") if send_id else b""
+    outcome, placed = call.outcome, call.placed
+    cells, count = call.snapshot.catalogue.cells, len(outcome.picks)
     at = int((time.time() - _EPOCH_2000) * 1e6)
-    values = [len(SERVE_COLUMNS), 2, call.tenant, 8, at, 16, outcome.recommendation_id]
-    given = (call.placed.number, call.client_no, outcome.person_no, outcome.model_no, call.placed.version)
-    placement, client, person, model, version = given
-    values += (4, placement) if placement else _NULL
-    values += (4, client) if client else _NULL
-    values += (8, person) if person else _NULL
-    values += (2, _RUNG[outcome.rung], 2, _REASON[outcome.reason])
-    values += (4, model) if model else _NULL
-    values += (4, version) if version else _NULL
-    values += (len(text), text, 0) if text else (-1, 0)
-    size = 20 + 8 * count
-    # an empty array has no dimension, so neither length nor lower bound
-    values += (size, 1, 0, _INT4, count, 1) if count else (12, 0, 0, _INT4)
-    for index, _, _ in outcome.picks:
-        values += (4, numbers[index])
-    values += (size, 1, 0, _FLOAT4, count, 1) if count else (12, 0, 0, _FLOAT4)
-    for index, _, _ in outcome.picks:
-        values += (4, prices[index])
-    values += (4, min(int((call.written - call.started) * 1e6), 2_000_000_000))
-    return _layout(tuple(map(bool, given)), len(text), count).pack(*values)
+    rung, reason = _RUNG[outcome.rung], _REASON[outcome.reason]
+    send_id = call.send_id or call.campaign
+    if placed.number and call.client_no and outcome.person_no and outcome.model_no and not send_id:
+        front = _USUAL.pack(
+            len(SERVE_COLUMNS), 2, call.tenant, 8, at, 16, outcome.recommendation_id, 4, placed.number, 4, call.client_no,
+            8, outcome.person_no, 2, rung, 2, reason, 4, outcome.model_no, 4, placed.version, -1, 0,
+        )  # fmt: skip
+    else:
+        text = send_id.encode("utf-8", "replace").replace(b"\0", b"")
+        front = b"".join(
+            (
+                _FRONT.pack(len(SERVE_COLUMNS), 2, call.tenant, 8, at, 16, outcome.recommendation_id),
+                _int(placed.number),
+                _int(call.client_no),
+                _BIG.pack(8, outcome.person_no) if outcome.person_no else _NULL,
+                _PAIR.pack(2, rung, 2, reason),
+                _int(outcome.model_no),
+                _int(placed.version),
+                _LENGTH.pack(len(text)) + text if text else _NULL,
+                _EMPTY,
+            )
+        )
+    shown = [8 * index for index, _, _ in outcome.picks]
+    items, prices = cells
+    latency = min(int((call.written - call.started) * 1e6), 2_000_000_000)
+    return b"".join(
+        (
+            front, _array(count, _INT4), *[items[place : place + 8] for place in shown],
+            _array(count, _FLOAT4), *[prices[place : place + 8] for place in shown], _LAST.pack(4, latency),
+        )
+    )  # fmt: skip
 
 
 _EPOCH_2000 = 946_684_800
 _INT4, _FLOAT4 = 23, 700  # PostgreSQL's numbers of the element types
-_NULL = (-1,)
+_FRONT, _BIG, _PAIR = struct.Struct("!hihiqi16s"), struct.Struct("!iq"), struct.Struct("!ihih")
+_USUAL = struct.Struct("!hihiqi16siiiiiqihihiiiiii")
+_LENGTH, _LAST = struct.Struct("!i"), struct.Struct("!ii")
+_NULL, _EMPTY = _LENGTH.pack(-1), _LENGTH.pack(0)
 _RUNG = {rung: number for number, rung in enumerate(RUNGS)}
 _REASON = {reason: number for number, reason in enumerate(REASONS)}
 
 
-@lru_cache(maxsize=512)
-def _layout(given: tuple[bool, ...], text: int, count: int) -> struct.Struct:
-    """Return the layout of a row: of each column its length, -1 for NULL, and its value."""
-    placement, client, person, model, version = given
-    parts = ["!hihiqi16s", "ii" if placement else "i", "ii" if client else "i", "iq" if person else "i", "ihih"]
-    parts += ["ii" if model else "i", "ii" if version else "i", f"i{text}si" if text else "ii"]
-    array = "iiiiii" if count else "iiii"
-    return struct.Struct("".join([*parts, array, "ii" * count, array, "if" * count, "ii"]))
+def _int(value: int) -> bytes:
+    return _LAST.pack(4, value) if value else _NULL
+
+
+@lru_cache(maxsize=128)
+def _array(count: int, element: int) -> bytes:
+    """Return what stands before the elements of an array; an empty one has no dimension, so neither length nor lower bound."""
+    return struct.pack("!iiiiii", 20 + 8 * count, 1, 0, element, count, 1) if count else struct.pack("!iiii", 12, 0, 0, element)
 
 
 SERVE_COLUMNS = (

@@ -137,13 +137,15 @@ class ServingProtocol(DrainingProtocol):
             call = server.read(caller, given, path.decode())
             call.received, call.known, call.done = received, time.perf_counter(), self._answered
             self._call = call
-            verdict = server.access.limiter.try_admit(caller)
-            if verdict is None:
+            limiter = server.access.limiter
+            if limiter.passes(caller):
+                server.begin(call, caller)
+            elif (verdict := limiter.try_admit(caller)) is not None:
+                server.begin(call, caller, verdict)
+            else:
                 task = asyncio.get_running_loop().create_task(self._admitted(server, call, caller))
                 self.tasks.add(task)
                 task.add_done_callback(self.tasks.discard)
-            else:
-                server.begin(call, caller, verdict)
         except Exception as error:
             self._refuse(error)
         return True

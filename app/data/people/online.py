@@ -10,6 +10,7 @@ as its values need:
 """
 
 import struct
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -149,6 +150,7 @@ def unpack_state(value: bytes) -> State | None:
     return State(seq, person_no, _CONSENT[flags & 3], country, last_seen, *history, bought, read(value, "<u2", b, day_at))
 
 
+_NATIVE = sys.byteorder == "little"
 _Columns = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32]]
 _NO_HISTORY: _Columns = (
     np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros(0, np.uint16), np.zeros(0, np.float32)
@@ -215,6 +217,14 @@ class StateView:
     def bought(self) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """Group numbers bought, newest last."""
         return np.frombuffer(self._value, "<u4" if self._layout & _WIDE_BOUGHT else "<u2", self.bought_count, _HEAD.size)
+
+    def bought_numbers(self) -> frozenset[int]:
+        """Return the group numbers bought, for looking them up one by one."""
+        if not _NATIVE:
+            return frozenset(self.bought.tolist())
+        wide = self._layout & _WIDE_BOUGHT
+        view = memoryview(self._value)[_HEAD.size : _HEAD.size + (4 if wide else 2) * self.bought_count]
+        return frozenset(view.cast("I") if wide else view.cast("H"))
 
 
 def view_state(value: bytes | None) -> StateView | None:

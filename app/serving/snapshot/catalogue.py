@@ -83,10 +83,14 @@ class Catalogue:
         return numbers
 
     @cached_property
-    def prices(self) -> list[float]:
-        """Price by index as plain numbers, 0 where there is none."""
-        prices: list[float] = np.nan_to_num(self.price).tolist()
-        return prices
+    def cells(self) -> tuple[bytes, bytes]:
+        """Item numbers and prices as PostgreSQL's binary elements of int4[] and float4[], 8 bytes an item: length, then value."""
+        made = []
+        for kind, values in ((">i4", self.item_no), (">f4", np.nan_to_num(self.price))):
+            cell = np.empty(len(values), [("length", ">i4"), ("value", kind)])
+            cell["length"], cell["value"] = 4, values
+            made.append(cell.tobytes())
+        return made[0], made[1]
 
     @cached_property
     def _by_group(self) -> tuple[Ints, Ints]:
@@ -98,13 +102,13 @@ class Catalogue:
         return {}
 
     @cached_property
-    def shown(self) -> dict[tuple[int, str], Any]:
-        """Items prepared for showing, by index and locale; filled by `app.serving.items`."""
+    def shelves(self) -> dict[str, Any]:
+        """Items prepared for showing, by locale; filled by `app.serving.items`."""
         return {}
 
     def prepare(self) -> None:
         """Build the indexes that are otherwise built on first use."""
-        self.index_of, self.place_of, self.numbers, self.prices, self._by_group, self._masks, self.shown  # noqa: B018 - reading a cached property builds it
+        self.index_of, self.place_of, self.numbers, self.cells, self._by_group, self._masks, self.shelves  # noqa: B018 - reading a cached property builds it
 
     def document(self, index: int) -> dict[str, Any]:
         """Return an item's document as it was sent."""
