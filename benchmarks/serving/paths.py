@@ -103,7 +103,7 @@ class Bench:
 
     def add_small(self, shop: Shop) -> None:
         """Start everything that stands over the shop of usual size."""
-        served = self._morsel(shop)
+        served = self._morsel(shop, SMALL)
         wanted = [name for name in SMALL if name in self._chosen]
         first = served.ask(f"{_JSON}1")
         source = json.loads(first)["source"]
@@ -128,14 +128,14 @@ class Bench:
 
     def add_large(self, shop: Shop) -> None:
         """Start Morsel over the shop of 100,000 items."""
-        served = self._morsel(shop)
+        served = self._morsel(shop, LARGE)
         for name in LARGE:
             if name in self._chosen:
                 self.targets[name] = served.target(name, _LIVE, once=True)
 
-    def _morsel(self, shop: Shop) -> Served:
+    def _morsel(self, shop: Shop, names: Sequence[str]) -> Served:
         served = Served(shop, self._stack.enter_context(morsel(shop.variables())))
-        self._served.update(dict.fromkeys(SMALL if not self._served else LARGE, served))
+        self._served.update(dict.fromkeys(names, served))
         return served
 
     def _bare(self, size: int) -> Target:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from app.core import logging
 from benchmarks.serving import figures, paths, people, setup, wrk
 
 PARTS = ("paced", "redis")
@@ -34,6 +35,7 @@ def main() -> int:
     chosen = [name for name in given.only.split(",") if name] or list(known)
     if unknown := set(chosen) - set(known):
         arguments.error(f"unknown: {', '.join(sorted(unknown))}")
+    logging.configure("error", "console")
     if not wrk.available():
         sys.exit("wrk is missing: run `make system-deps`")
     with tempfile.TemporaryDirectory(prefix="morsel-bench-") as temporary:
