@@ -63,11 +63,16 @@ class _Parsed:
     """Collects what the parser finds in one whole request."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
         self.headers: list[tuple[bytes, bytes]] = []
         self.messages = 0
+        self.kept = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.kept = self.parser.should_keep_alive()  # the parser forgets it with the end of the message
 
     def on_message_complete(self) -> None:
         self.messages += 1
@@ -85,12 +90,11 @@ def _head(data: bytes, start: int) -> _Head | None:
     if data.find(_END) != len(data) - len(_END):
         return None
     parsed = _Parsed()
-    parser = httptools.HttpRequestParser(parsed)
     try:
-        parser.feed_data(data)
+        parsed.parser.feed_data(data)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    plain = parsed.messages == 1 and parser.should_keep_alive() and not any(name in _ELSEWHERE for name, _ in parsed.headers)
+    plain = parsed.messages == 1 and parsed.kept and not any(name in _ELSEWHERE for name, _ in parsed.headers)
     if not plain:
         return None
     if len(_heads) >= _MOST_HEADS:
