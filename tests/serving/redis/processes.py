@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
 from app.commands.running import free_port
@@ -88,14 +89,14 @@ class Process:
 class Cluster:
     """A Redis Cluster of masters, each with an equal share of the slots."""
 
-    def __init__(self, folder: Path, masters: int = 3, *, full_coverage: bool = False, replicas: int = 0) -> None:
-        self.masters = [self._member(folder / f"m{number}", full_coverage) for number in range(masters)]
-        self.replicas = [self._member(folder / f"r{number}", full_coverage) for number in range(replicas)]
+    def __init__(self, folder: Path, masters: int = 3, *, replicas: int = 0) -> None:
+        self.masters = [self._member(folder / f"m{number}") for number in range(masters)]
+        self.replicas = [self._member(folder / f"r{number}") for number in range(replicas)]
 
-    def _member(self, folder: Path, full_coverage: bool) -> Process:
+    def _member(self, folder: Path) -> Process:
         return Process(
             folder, "--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--cluster-node-timeout", "1000",
-            "--cluster-require-full-coverage", "yes" if full_coverage else "no", "--cluster-replica-validity-factor", "0",
+            "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0",
             "--repl-diskless-sync-delay", "0",
         )  # fmt: skip
 
@@ -221,7 +222,10 @@ def info(process: Process) -> str:
 
 
 def tell(process: Process, *command: Any) -> Any:
-    """Send one command and return the reply as it came."""
+    """Send one command and return the reply as it came; once more when a Sentinel closed the connection meanwhile."""
     with process.client() as client:
         client.response_callbacks.clear()
-        return client.execute_command(*command)
+        try:
+            return client.execute_command(*command)
+        except NotConnected:
+            return client.execute_command(*command)

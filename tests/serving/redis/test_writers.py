@@ -9,7 +9,7 @@ import pytest
 
 from app.access.domain import ClientKind, Principal, Scope
 from app.access.limits import Limiter
-from app.core import ids
+from app.core import ids, redis
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT, state_key
 from app.core.redis import Nodes
@@ -68,6 +68,7 @@ async def test_states_in_postgresql_go_on_and_redis_is_no_longer_believed_until_
     db_with_people: Database, settings: Settings, publisher_of_one: Publisher, single: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "LATE_S", 0.3)
+    monkeypatch.setattr(jobs, "_LONGEST_PAUSE_S", 0.3)
     db, marker = db_with_people, node_marker(DEFAULT_TENANT, None)
     applier = jobs.Applier(db, settings, publisher_of_one, DEFAULT_TENANT)
     await applier.apply()
@@ -90,7 +91,7 @@ async def test_states_in_postgresql_go_on_and_redis_is_no_longer_believed_until_
     assert tell(single, "GET", marker) is None
 
     tell(single, "CONFIG", "SET", "maxmemory", "0")
-    await applied(applier, 2.5)
+    await applied(applier, 1.0)
     assert state_seq(tell(single, "GET", key_of("u3"))) > state_seq(old)
     assert await store.positions(db, DEFAULT_TENANT) != reached
     assert await jobs.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
@@ -171,8 +172,10 @@ async def test_states_and_pointers_lie_where_they_belong_and_every_node_is_marke
 
 
 async def test_a_lost_node_keeps_nobody_else_waiting_and_is_filled_again_when_it_is_back(
-    db_with_people: Database, settings: Settings, publisher_of_three: Publisher, cluster: Cluster
+    db_with_people: Database, settings: Settings, publisher_of_three: Publisher, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(redis, "_REST_S", 0.1)
+    monkeypatch.setattr(jobs, "_LONGEST_PAUSE_S", 0.3)
     db, lost = db_with_people, cluster.masters[2]
     applier = jobs.Applier(db, settings, publisher_of_three, DEFAULT_TENANT)
     await applier.apply()
@@ -196,14 +199,14 @@ async def test_a_lost_node_keeps_nobody_else_waiting_and_is_filled_again_when_it
     lost.start()
     within(lambda: b"cluster_state:ok" in tell(lost, "CLUSTER", "INFO"))
     assert whole(cluster) == [True, True, False]
-    await asyncio.sleep(1.1)  # a node that failed rests for a second
+    await asyncio.sleep(0.2)  # a node that failed rests
     assert await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
     assert whole(cluster) == [True, True, True]
     assert await store.confirmed(db, DEFAULT_TENANT, withdrawn[0])
     view = view_state(tell(lost, "GET", key_of(gone)))
     assert view is not None
     assert view.consent is False
-    await applied(applier, 2.0)
+    await applied(applier, 1.0)
     assert await store.positions(db, DEFAULT_TENANT) != reached
 
 
