@@ -19,6 +19,8 @@ ROWS_OF_FULL_CONFIDENCE = 5
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _USUAL_HISTORY, _USUAL_K = 50, 100
 _LONGEST_RUN_S = 0.03
+# several tensors of so many scores live at once in a run, and ONNX Runtime keeps their memory for the next one
+_MOST_SCORES = 1_600_000
 
 
 class LoadedModel:
@@ -105,7 +107,7 @@ def load(place: Path) -> LoadedModel:
     if len(rows) != manifest.rows or not (np.diff(rows) > 0).all():
         raise ArtefactError(f"{place.name}: {ROWS} does not hold {manifest.rows} ascending group numbers")
     try:
-        model = LoadedModel(manifest, rows, _session(place / "top.onnx"), _session(place / "rank.onnx"))
+        model = LoadedModel(manifest, rows, _session(place / "top.onnx", packed=True), _session(place / "rank.onnx", packed=False))
         _check_inputs(model._top, {**contract.BODY_INPUTS, **contract.TOP_INPUTS}, contract.TOP_INPUTS)
         _check_inputs(model._rank, {**contract.BODY_INPUTS, **contract.RANK_INPUTS}, contract.RANK_INPUTS)
         _try(model)
@@ -117,8 +119,11 @@ def load(place: Path) -> LoadedModel:
     return model
 
 
-def _session(path: Path) -> ort.InferenceSession:
+def _session(path: Path, *, packed: bool) -> ort.InferenceSession:
+    """Open a graph; `packed` keeps a second copy of its weights, laid out for batches, which one person at a time gains nothing from."""
     options = ort.SessionOptions()
+    if not packed:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -165,6 +170,8 @@ def best_batch(model: LoadedModel) -> int:
     people = [contract.history(r, np.full(len(r), contract.PURCHASE), np.ones(len(r)), np.ones(len(r)), np.ones(len(r))) for r in rows]
     best, least = 1, math.inf
     for count in _BATCHES:
+        if count > 1 and count * size > _MOST_SCORES:
+            break
         batch = model.assemble(people[:count])
         runs = []
         for _ in range(3):
