@@ -91,8 +91,9 @@ class Prewarmer:
             return False
         try:
             return await self._moved(send, target)
-        except redis.FAULTS:
-            await store.set_note(self._db, send, f"{_WAITS}Redis is away")
+        except redis.FAULTS as error:
+            why = "Redis is away" if isinstance(error, redis.SILENT) else "Redis takes no lists"
+            await store.set_note(self._db, send, f"{_WAITS}{why}")
             raise
 
     async def _moved(self, send: Send, target: "Target") -> bool:
@@ -111,16 +112,18 @@ class Prewarmer:
         return move is not Move.REST and await self._slice(send, target, now)
 
     async def _begin(self, send: Send, target: "Target", note: str, now: datetime) -> Send | None:
-        """Begin a pass; None when the send was changed meanwhile."""
+        """Begin a pass; None when the send was changed meanwhile.
+
+        The mark comes first: a Redis that is full refuses it, and the pass that could keep nothing is not begun.
+        """
         assert self._lists is not None
+        number = send.pass_no + 1
+        await self._lists.mark(send, number, domain.ttl_s(send, now, self._settings.candidates_ttl_s))
         if not await store.begin_pass(self._db, send, target.made_for, note):
             return None
+        log.info("sends.pass", tenant=send.tenant, send=send.send_no, number=number, why=note or "first")
         fresh = await store.send(self._db, send.tenant, send.send_no)
-        if fresh is None or fresh.status is not Status.WARMING:
-            return None
-        log.info("sends.pass", tenant=send.tenant, send=send.send_no, number=fresh.pass_no, why=note or "first")
-        await self._lists.mark(fresh, domain.ttl_s(fresh, now, self._settings.candidates_ttl_s))
-        return fresh
+        return fresh if fresh is not None and fresh.status is Status.WARMING else None
 
     async def _slice(self, send: Send, target: "Target", now: datetime) -> bool:
         """Prewarm the next people; True when more are left."""

@@ -36,12 +36,12 @@ class Lists:
     async def kept(self, send: Send) -> bool:
         """Tell whether every node still bears the mark of this send's pass, so has lost nothing since it began."""
         values = await asyncio.gather(*(self._mark(node, send) for node in await self._nodes.all()))
-        return all(value == _marked(send) for value in values)
+        return all(value == _marked(send.pass_no) for value in values)
 
-    async def mark(self, send: Send, ttl_s: int) -> None:
+    async def mark(self, send: Send, pass_no: int, ttl_s: int) -> None:
         """Leave a mark on every node, which vanishes when the node loses what it holds."""
         for node in await self._nodes.all():
-            await node.client.set(_mark_key(node, send), _marked(send), ex=ttl_s)
+            await node.client.set(_mark_key(node, send), _marked(pass_no), ex=ttl_s)
 
     async def _mark(self, node: Node, send: Send) -> Any:
         await node.ready()
@@ -78,5 +78,5 @@ def _mark_key(node: Node, send: Send) -> str:
     return f"{node_marker(send.tenant, node.ranges)}:send:{send.tenant}:{send.send_no}"
 
 
-def _marked(send: Send) -> bytes:
-    return str(send.pass_no).encode()
+def _marked(pass_no: int) -> bytes:
+    return str(pass_no).encode()

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.core import redis
 from app.core.db import Database
 from app.core.embedded.valkey import Valkey
 from app.core.settings import Settings
+from app.serving.sends import batch, domain
 from tests.serving.sends.calls import PEOPLE, announce, call, shown, sources, warm
 from tests.serving.shop import Shop, running, stock
 
@@ -146,6 +148,35 @@ async def test_while_redis_is_away_a_send_waits_and_says_so(settings: Settings, 
             assert await _from_lists(shop)
     finally:
         own.stop()
+
+
+async def test_lists_that_a_full_redis_refuses_count_as_failed_and_are_made_later(slow_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain, "RETRY", timedelta(seconds=1))
+    send = await announce(slow_shop)
+    await begun(slow_shop, send)
+    client = redis.connect(slow_shop.settings.redis_url, timeout_ms=2000)
+    try:
+        await client.config_set("maxmemory", 1024)
+        found = (await warm(slow_shop, send))["progress"]
+        assert found["failed"] > 0
+        assert found["warmed"] > 0
+    finally:
+        await client.config_set("maxmemory", 0)
+        await client.aclose()
+    found = await warm(slow_shop, send, rounds=2)
+    assert found["note"] == "began again: some lists could not be made"
+    assert found["progress"]["failed"] == 0
+    assert await _from_lists(slow_shop)
+
+
+async def test_a_model_that_fails_is_counted_and_the_pass_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("the graph does not fit")
+
+    # what ONNX Runtime would say of a graph that breaks on some input
+    monkeypatch.setattr(batch, "score", broken)
+    found = (await warm(shop, await announce(shop)))["progress"]
+    assert (found["failed"], found["already_warm"]) == (159, 1)
 
 
 async def test_two_sends_at_once_share_the_rate(slow_shop: Shop) -> None:
