@@ -108,8 +108,10 @@ def history_of(view: StateView, model: LiveModel) -> History:
     state = view.whole()
     if state is None:
         return contract.history()
-    age = np.maximum(clock.now().timestamp() - state.last_at.astype(np.float64), 0) / 86_400
-    return model.loaded.history(state.groups, state.kinds, age, state.times, state.amounts)
+    age = (np.maximum(clock.now().timestamp() - state.last_at, 0) / 86_400).astype(np.float32)
+    row = model.loaded.row_of(state.groups)
+    known = History(row, state.kinds.astype(np.int64), age, state.times.astype(np.float32), state.amounts)
+    return known if row.min(initial=0) >= 0 else known.only(row >= 0)
 
 
 def history_of_anchor(groups: Ints, model: LiveModel) -> History:

@@ -148,9 +148,11 @@ class Scorer:
             elif job.timer is not None:
                 job.timer.cancel()
             if error is None:
-                good = scores[place] > -np.inf
-                job.groups = job.model.groups[rows[place][good]][: job.k]
-                job.scores = scores[place][good][: job.k]
+                groups, kept = job.model.groups[rows[place, : job.k]], scores[place, : job.k]
+                if not kept[-1] > -np.inf:  # best first: a place at the end says whether any is empty
+                    good = kept > -np.inf
+                    groups, kept = groups[good], kept[good]
+                job.groups, job.scores = groups, kept
             else:
                 job.error = "model_error"
             job.scored(job)

@@ -21,6 +21,8 @@ _USUAL_HISTORY, _USUAL_K = 50, 100
 _LONGEST_RUN_S = 0.03
 # several tensors of so many scores live at once in a run, and ONNX Runtime keeps their memory for the next one
 _MOST_SCORES = 1_600_000
+_LARGEST_TABLE = 1_000_000
+_HANDING_OVER_S = 0.0001  # what it takes to bring a batch to a thread and its results back
 
 
 class LoadedModel:
@@ -33,6 +35,11 @@ class LoadedModel:
         self.manifest = manifest
         self.batch = 1
         self.rows = rows
+        # the last place stands for all numbers above those of the model
+        self._table: Ints | None = None
+        if not len(rows) or rows[-1] < _LARGEST_TABLE:
+            self._table = np.full(int(rows[-1]) + 2 if len(rows) else 1, contract.PAD, np.int64)
+            self._table[rows] = np.arange(len(rows))
         self.inputs = frozenset(one.name for one in rank.get_inputs()) & frozenset(contract.BODY_INPUTS)
         self._top = top
         self._rank = rank
@@ -53,8 +60,9 @@ class LoadedModel:
     def row_of(self, groups: Any) -> Ints:
         """Return the row of each group number, int64 of the same length; -1 where the model does not know it."""
         wanted = np.asarray(groups, np.int64)
-        if not len(self.rows):
-            return np.full(wanted.shape, contract.PAD, np.int64)
+        if self._table is not None:
+            found: Ints = self._table[np.minimum(wanted, len(self._table) - 1)]
+            return found
         place = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
         return np.where(self.rows[place] == wanted, place, contract.PAD).astype(np.int64)
 
@@ -162,7 +170,7 @@ def _try(model: LoadedModel) -> None:
 def best_batch(model: LoadedModel) -> int:
     """Return how many people a run scores fastest by the head, measured: dense rows get slower in batches, factors faster.
 
-    A run stays short enough for an answer to wait for it and its own; a gain below a tenth is not worth waiting for.
+    A run stays short enough for an answer to wait for it and its own; a gain below a twentieth is not worth waiting for.
     """
     size = len(model.rows)
     random = np.random.default_rng(0)
@@ -180,6 +188,7 @@ def best_batch(model: LoadedModel) -> int:
             runs.append(time.perf_counter() - began)
         if count > 1 and min(runs) > _LONGEST_RUN_S:
             break
-        if min(runs) / count < 0.9 * least:
-            best, least = count, min(runs) / count
+        cost = (min(runs) + _HANDING_OVER_S) / count
+        if cost < 0.95 * least:
+            best, least = count, cost
     return best
