@@ -144,6 +144,8 @@ class Nodes:
         clients = [node.client for node in self._nodes.values()] + list(self._seeds.values())
         if self._only is not None:
             clients.append(self._only.client)
+            if isinstance(pool := self._only.client.connection_pool, SentinelConnectionPool):
+                clients += pool.sentinel_manager.sentinels
         await asyncio.gather(*(client.aclose() for client in clients), return_exceptions=True)
 
     async def _look(self) -> None:

@@ -210,9 +210,12 @@ class Cluster:
 
     async def _follow(self) -> None:
         while True:
-            view = newest(await self._views())
-            if view is not None and view.owners != {endpoint: node.ranges for endpoint, node in self._nodes.items()}:
-                await self._use(view)
+            try:
+                view = newest(await self._views())
+                if view is not None and view.owners != {endpoint: node.ranges for endpoint, node in self._nodes.items()}:
+                    await self._use(view)
+            except Exception as error:  # following must go on, whatever a node says
+                log.error("redis.unreadable_slots", error=type(error).__name__, exc_info=error)
             await asyncio.sleep(_LEAST_PAUSE_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FOLLOW_S):

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 from app.core import telemetry
@@ -97,27 +98,36 @@ async def open_wire(url: RedisUrl, endpoint: Endpoint, timeout_s: float, on_lost
 
 
 async def ask_sentinels(url: RedisUrl) -> Endpoint:
-    """Ask Sentinels, one after the other, for the master's address; raises RedisDown when none tells."""
-    for endpoint in url.endpoints:
-        try:
-            async with asyncio.timeout(_SENTINEL_S):
-                wire = await _connected(url, endpoint, _SENTINEL_S, _ignored)
-                try:
-                    address = (await wire.ask(_sentinel_questions(url)))[-1]
-                finally:
-                    wire.close()
-        except (OSError, TimeoutError, RedisDown):
-            continue
-        if isinstance(address, list) and len(address) == 2:
-            return address[0].decode(), int(address[1])
-    raise RedisDown("no Sentinel names a master")
+    """Ask all Sentinels for the master's address and believe the newest; raises RedisDown when none tells.
+
+    One that was cut off from the others may name a master that was replaced: its configuration has an older epoch.
+    """
+    told = [one for one in await asyncio.gather(*(_told(url, endpoint) for endpoint in url.endpoints)) if one is not None]
+    if not told:
+        raise RedisDown("no Sentinel names a master")
+    return max(told, key=lambda one: one[0])[1]
 
 
-def _sentinel_questions(url: RedisUrl) -> Sequence[tuple[str, ...]]:
-    question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", url.service)
-    if not url.sentinel_password:
-        return [question]
-    return [("AUTH", *([url.sentinel_username] if url.sentinel_username else []), url.sentinel_password), question]
+async def _told(url: RedisUrl, sentinel: Endpoint) -> tuple[int, Endpoint] | None:
+    """Return the epoch and the master's address of one Sentinel; None when it tells nothing."""
+    questions: list[tuple[str, ...]] = [("SENTINEL", "MASTER", url.service)]
+    if url.sentinel_password:
+        questions.insert(0, ("AUTH", *([url.sentinel_username] if url.sentinel_username else []), url.sentinel_password))
+    try:
+        async with asyncio.timeout(_SENTINEL_S):
+            wire = await _connected(url, sentinel, _SENTINEL_S, _ignored)
+            try:
+                reply = (await wire.ask(questions))[-1]
+            finally:
+                wire.close()
+    except (OSError, TimeoutError, RedisDown):
+        return None
+    if not isinstance(reply, list):
+        return None
+    said = dict(zip(reply[::2], reply[1::2], strict=False))
+    if b"ip" not in said or b"port" not in said:
+        return None
+    return int(said.get(b"config-epoch", 0)), (said[b"ip"].decode(), int(said[b"port"]))
 
 
 async def _connected(url: RedisUrl, endpoint: Endpoint, timeout_s: float, on_lost: Callable[[], None]) -> Wire:
@@ -125,8 +135,14 @@ async def _connected(url: RedisUrl, endpoint: Endpoint, timeout_s: float, on_los
     host, port = endpoint
     if not port:
         return (await loop.create_unix_connection(lambda: Wire(timeout_s, on_lost), host))[1]
-    context = ssl.create_default_context(cafile=url.ca_certs or None) if url.tls else None
+    context = _context(url.ca_certs) if url.tls else None
     return (await loop.create_connection(lambda: Wire(timeout_s, on_lost), host, port, ssl=context))[1]
+
+
+@lru_cache
+def _context(ca_certs: str) -> ssl.SSLContext:
+    """Return what TLS trusts; reading all certificates takes a while, and connecting may be tried often."""
+    return ssl.create_default_context(cafile=ca_certs or None)
 
 
 def spelled(endpoint: Endpoint) -> str:

@@ -153,7 +153,7 @@ class _One:
         while True:
             await asyncio.sleep(_FOLLOW_S)
             with contextlib.suppress(RedisDown):
-                if await ask_sentinels(self._url) != self._link.endpoint:
+                if self._link.up and await ask_sentinels(self._url) != self._link.endpoint:
                     self._link.drop()
 
 

@@ -1,6 +1,7 @@
 """A real server while Redis fails in every way: each answer 200, full, within its deadline, and personal as long as PostgreSQL lives."""
 
 import asyncio
+import os
 import re
 import time
 from collections import Counter
@@ -13,7 +14,9 @@ import httpx2
 import pytest
 
 from app.core.db import Database
+from app.core.embedded import Urls
 from app.core.settings import Settings
+from tests.conftest import _admin as administer
 from tests.e2e.serving import served
 from tests.serving.redis.processes import Cluster, Process, Watched, tell, within
 from tests.serving.redis.proxy import in_front_of
@@ -100,10 +103,35 @@ async def holds(caller: Caller, calls: int = 120, *, personal: float = 0.95) -> 
     raise AssertionError(missed)
 
 
+@pytest.fixture(scope="module")
+def stocked(servers: Urls, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a shop that was stocked once for all tests here."""
+    name = f"t{os.urandom(6).hex()}"
+    asyncio.run(administer(servers.database_url, f"create database {name} template template_morsel"))
+    url, folder = servers.database_url.replace("/morsel?", f"/{name}?"), tmp_path_factory.mktemp("stocked")
+    settings = Settings(database_url=url, data_dir=folder / "data", model_dir=folder / "models", log_format="console")
+    asyncio.run(_stocked(settings))
+    yield settings
+    asyncio.run(administer(servers.database_url, f"drop database {name} with (force)"))
+
+
+async def _stocked(settings: Settings) -> None:
+    db = Database(settings.database_url)
+    await stock(db, settings)
+    await db.close()
+
+
+@pytest.fixture
+async def db(stocked: Settings) -> AsyncIterator[Database]:
+    """A pool on the shop's database."""
+    found = Database(stocked.database_url)
+    yield found
+    await found.close()
+
+
 @asynccontextmanager
 async def serving(settings: Settings, db: Database, redis_url: str) -> AsyncIterator[Caller]:
     """A served shop on this Redis, once Redis is believed."""
-    await stock(db, settings)
     key = await a_key(db, settings, rate="1000000/minute")
     with served(settings.model_copy(update={"redis_url": redis_url})) as address:
         async with httpx2.AsyncClient(base_url=address, headers={"X-Api-Key": key}, timeout=10) as http:
@@ -121,8 +149,8 @@ def single(tmp_path: Path) -> Iterator[Process]:
     process.kill()
 
 
-async def test_no_fault_of_a_redis_makes_an_answer_bad_or_late(settings: Settings, db: Database, single: Process) -> None:
-    async with in_front_of(single.port) as proxy, serving(settings, db, f"redis://127.0.0.1:{proxy.port}/0") as caller:
+async def test_no_fault_of_a_redis_makes_an_answer_bad_or_late(stocked: Settings, db: Database, single: Process) -> None:
+    async with in_front_of(single.port) as proxy, serving(stocked, db, f"redis://127.0.0.1:{proxy.port}/0") as caller:
         await holds(caller)
 
         proxy.hang()
@@ -156,11 +184,11 @@ async def test_no_fault_of_a_redis_makes_an_answer_bad_or_late(settings: Setting
         await holds(caller)
 
 
-async def test_a_cluster_of_three_that_loses_one_answers_everybody(settings: Settings, db: Database, tmp_path: Path) -> None:
+async def test_a_cluster_of_three_that_loses_one_answers_everybody(stocked: Settings, db: Database, tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "cluster")
     try:
         await asyncio.to_thread(cluster.start)
-        async with serving(settings, db, cluster.url) as caller:
+        async with serving(stocked, db, cluster.url) as caller:
             everybody = [f"u{number}" for number in range(30)]
             await caller.until_trusted(*everybody)
             await holds(caller)
@@ -179,13 +207,12 @@ async def test_a_cluster_of_three_that_loses_one_answers_everybody(settings: Set
         cluster.kill()
 
 
-async def test_a_master_that_dies_under_a_sentinel_is_followed_by_its_replica(settings: Settings, db: Database, tmp_path: Path) -> None:
+async def test_a_master_that_dies_under_a_sentinel_is_followed_by_its_replica(stocked: Settings, db: Database, tmp_path: Path) -> None:
     watched = Watched(tmp_path / "watched")
     try:
         await asyncio.to_thread(watched.start)
-        await stock(db, settings)
         # within this process, which starts faster: the server's own process is proved above
-        async with running(settings.model_copy(update={"redis_url": watched.url}), db, rate="1000000/minute") as shop:
+        async with running(stocked.model_copy(update={"redis_url": watched.url}), db, rate="1000000/minute") as shop:
             shop.http.headers["X-Api-Key"] = shop.key
             caller = Caller(shop.http)
             await caller.until_trusted("u1", "u2", "u3")

@@ -168,11 +168,10 @@ async def keep_whole(db: Database, settings: Settings, publisher: Publisher, ten
     Tell whether that was done. Raises one of `redis.FAULTS`, or NotPublished, when a node could not be seen to, once all
     others were.
     """
-    await publisher.nodes.refresh()
     broken: dict[Node, str] = {}
     due: set[str] = set()
-    fault: Exception | None = None
-    for node in await publisher.nodes.all():
+    fault = await _refreshed(publisher)
+    for node in publisher.nodes.known():
         try:
             process = await publisher.process(node)
             if await publisher.marker(tenant, node) != process:
@@ -191,6 +190,18 @@ async def keep_whole(db: Database, settings: Settings, publisher: Publisher, ten
     if fault is not None:
         raise fault
     return bool(broken)
+
+
+async def _refreshed(publisher: Publisher) -> Exception | None:
+    """Look again who holds what; return the fault when nobody tells. What was known before is then gone by.
+
+    That is safe: a marker that does not fit the nodes as they are now is not believed.
+    """
+    try:
+        await publisher.nodes.refresh()
+    except redis.FAULTS as error:
+        return error
+    return None
 
 
 async def make_whole(db: Database, settings: Settings, publisher: Publisher, tenant: int, broken: Mapping[Node, str]) -> None:
@@ -226,7 +237,7 @@ async def _drain(db: Database, settings: Settings, publisher: Publisher, tenant:
 
 async def end_whole(publisher: Publisher, tenant: int, begun: Mapping[Node, str], nonce: str, failing: Collection[str]) -> set[str]:
     """Say that nodes are whole which took everything and are the processes they were; return the names of the others."""
-    await publisher.nodes.refresh()
+    await _refreshed(publisher)
     lacking: set[str] = set()
     for node, process in begun.items():
         try:
