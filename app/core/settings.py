@@ -5,8 +5,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.redis_url import parse_redis_url
 
 
 class Settings(BaseSettings):
@@ -72,6 +74,13 @@ class Settings(BaseSettings):
     send_model_days: int = Field(14, ge=1, le=3650, description="Days after which a model's data are called too old for a send.")
     send_events_hours: int = Field(48, ge=1, le=8760, description="Hours after which the newest event is called too old for a send.")
     send_catalogue_days: int = Field(7, ge=1, le=3650, description="Days after which an unchanged catalogue is called too old for a send.")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        if url:
+            parse_redis_url(url)
+        return url
 
 
 @lru_cache

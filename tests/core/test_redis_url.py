@@ -1,8 +1,10 @@
 """Every spelling of a Redis URL that the documents promise, and what is said of one that makes no sense."""
 
 import pytest
+from pydantic import ValidationError
 
 from app.core.redis_url import RedisUrl, parse_redis_url
+from app.core.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,8 @@ def test_a_url_that_makes_no_sense_is_refused_without_telling_its_password(text:
     with pytest.raises(ValueError, match=told) as caught:
         parse_redis_url(text)
     assert "hidden" not in str(caught.value)
+
+
+def test_a_setting_that_cannot_be_read_is_refused_at_the_start() -> None:
+    with pytest.raises(ValidationError, match="name of the service"):
+        Settings(redis_url="redis+sentinel://s1:26379")
