@@ -21,7 +21,7 @@ from app.serving.open_letters import doubt_open_letters
 from app.serving.people_db import PeopleDatabase
 from app.serving.person import People
 from app.serving.pinning import Pinning
-from app.serving.pipeline import Parts, Pipeline
+from app.serving.pipeline import Pipeline
 from app.serving.rank import Ranker
 from app.serving.redirect import Redirector
 from app.serving.redis_reader import RedisReader
@@ -71,7 +71,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     links = Links(access)
     serves = record.serves(record_db.write_serves(db))
     clicks = record.clicks(record_db.write_clicks(db, settings))
-    parts = Parts(
+    pipeline = Pipeline(
         settings,
         people,
         Ladder(scorer, lookup, settings),
@@ -98,7 +98,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             db,
             access,
             holder,
-            Server(access, holder, Pipeline(parts)),
+            Server(access, holder, pipeline),
             Ranker(people, scorer, settings),
             Redirector(links, holder, clicks, hosts),
             reader,

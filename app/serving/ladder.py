@@ -100,6 +100,12 @@ class Ladder:
         settle(call, from_list(call, model, "stale", reason), reason, then)
 
 
+def lowest(call: Call, reason: str) -> Outcome:
+    """Return what the rungs below the model give."""
+    picks, rung = fill(call, [])
+    return Outcome(rung, reason, picks)
+
+
 def settle(call: Call, outcome: Outcome | None, reason: str, then: Step) -> None:
     """Fill the outcome up from the rungs below, and continue the call."""
     if outcome is None or len(outcome.picks) < call.limit:

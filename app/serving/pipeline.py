@@ -1,7 +1,6 @@
 """The fast path: place, look up, climb the ladder, pin, write, record. No step waits; what must wait continues the call later."""
 
 import time
-from dataclasses import dataclass
 
 from app.core import ids, telemetry
 from app.core.errors import Problem
@@ -9,37 +8,23 @@ from app.core.logging import log
 from app.core.settings import Settings
 from app.serving import answer, record
 from app.serving.call import Call, guarded
-from app.serving.choice import fill
-from app.serving.domain import Outcome
 from app.serving.finished import Finished
-from app.serving.ladder import Ladder
+from app.serving.ladder import Ladder, lowest
 from app.serving.person import People
 from app.serving.pinning import Pinning
-from app.serving.placing import NOWHERE, place
+from app.serving.placing import place, place_lowest
 from app.serving.writing import Writer
 
 # More calls at once than a process can answer in time: the rest get popular items, which read nothing.
 MOST_AT_ONCE = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the fast path stands on."""
-
-    settings: Settings
-    people: People
-    ladder: Ladder
-    pinning: Pinning
-    writer: Writer
-    serves: record.Buffer
-
-
 class Pipeline:
     """Answers calls; one method a step, each step names the next. `call.done` follows in this turn of the loop or a later one."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._settings, self._people, self._ladder = parts.settings, parts.people, parts.ladder
-        self._pinning, self._writer, self._serves = parts.pinning, parts.writer, parts.serves
+    def __init__(self, settings: Settings, people: People, ladder: Ladder, pinning: Pinning, writer: Writer, serves: record.Buffer) -> None:
+        self._settings, self._people, self._ladder = settings, people, ladder
+        self._pinning, self._writer, self._serves = pinning, writer, serves
         self._finished = Finished()
         self._at_once = 0
 
@@ -104,11 +89,8 @@ class Pipeline:
             call.problem = error
         else:
             log.error("serving.fault", error=type(error).__name__, exc_info=error)
-            call.placed = call.snapshot.config.placements.get(call.placement) or NOWHERE
-            call.rules, call.wanted = call.placed.placement, call.placed.placement.filter
-            call.limit, call.state, call.banned = call.limit or call.rules.count, None, frozenset()
-            picks, rung = fill(call, [])
-            call.outcome = Outcome(rung, "model_error", picks)
+            place_lowest(call)
+            call.outcome = lowest(call, "model_error")
             call.outcome.recommendation_id = ids.recommendation_id()
             call.body = answer.body(call, "")
             call.found = call.chosen = call.written = time.perf_counter()

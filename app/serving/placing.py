@@ -42,6 +42,13 @@ def place(call: Call, settings: Settings) -> None:
         call.pin_key = ids.pin_key(call.tenant, pins.pin_digest(call))
 
 
+def place_lowest(call: Call) -> None:
+    """Fill in only what popular items need, after a step failed."""
+    call.placed = call.snapshot.config.placements.get(call.placement) or NOWHERE
+    call.rules, call.wanted = call.placed.placement, call.placed.placement.filter
+    call.limit, call.state, call.banned = call.limit or call.rules.count, None, frozenset()
+
+
 def _name_items(call: Call) -> None:
     """Find the groups of the items on the page, and of those that must not come back."""
     catalogue = call.snapshot.catalogue
