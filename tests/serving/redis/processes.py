@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ConnectionError as NotConnected
+from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from app.commands.running import free_port
 from app.core.embedded.valkey import _binary
@@ -60,8 +61,8 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def client(self) -> Redis:
-        """Return a blocking client of this one process."""
-        return Redis(port=self.port, protocol=2, socket_timeout=2, retry=None)
+        """Return a blocking client of this one process; a Sentinel may close its connections now and then."""
+        return Redis(port=self.port, protocol=2, socket_timeout=2, retry=Retry(ConstantBackoff(0.02), 4))
 
     def run_id(self) -> bytes:
         """Return the id that the process drew at its start."""
@@ -222,10 +223,7 @@ def info(process: Process) -> str:
 
 
 def tell(process: Process, *command: Any) -> Any:
-    """Send one command and return the reply as it came; once more when a Sentinel closed the connection meanwhile."""
+    """Send one command and return the reply as it came."""
     with process.client() as client:
         client.response_callbacks.clear()
-        try:
-            return client.execute_command(*command)
-        except NotConnected:
-            return client.execute_command(*command)
+        return client.execute_command(*command)
