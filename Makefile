@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-sends
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -45,6 +45,9 @@ bench-online-retail: $(VENV)/.run ## accuracy over HTTP on a real shop's data
 
 bench-serving: $(VENV)/.run ## CPU a request beside a bare server; needs wrk (`make system-deps`)
 	$(BIN)/python benchmarks/serving/run.py
+
+bench-sends: $(VENV)/.run ## people a second that the worker prewarms for a send
+	$(BIN)/python benchmarks/serving/sends.py
 
 system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
 	apt-get update -qq

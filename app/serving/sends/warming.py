@@ -21,6 +21,7 @@ _CHUNK = 512
 # What serving calls a fault of the model too: the person is counted as failed, and the pass goes on.
 _FAULTS = (Fail, InvalidArgument, RuntimeException, ValueError, IndexError)
 _LOOK_COST = 0.1
+_CREDIT_S = 0.25
 _NICER = 5
 
 
@@ -34,7 +35,8 @@ class Pace:
     async def take(self, cost: float) -> None:
         """Wait until `cost` people may be worked on."""
         now = asyncio.get_running_loop().time()
-        begin = max(now, self._free_at)
+        # what was lost between two slices is made up for
+        begin = max(now - _CREDIT_S, self._free_at)
         self._free_at = begin + cost / self.per_s
         if begin > now:
             await asyncio.sleep(begin - now)

@@ -1,7 +1,6 @@
 """Scoring in bulk gives what serving gives one person at a time."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,10 @@ from app.data.people.online import State, empty_state, pack_state, unpack_state
 from app.decisions.placements.domain import Filter
 from app.ml import contract
 from app.ml.contract import Ints
-from app.ml.registry.service import load_model, versions_on_disk
 from app.serving import candidates
 from app.serving.sends import batch
 from app.serving.sends.batch import HEAD_BYTES, Target
-from app.serving.snapshot import source
-from app.serving.snapshot.catalogue import Catalogue, build
-from app.serving.snapshot.snapshot import placed_model
+from app.serving.snapshot.holder import Holder
 from tests.serving.shop import stock
 
 NOW = 1_800_000_000.0
@@ -30,14 +26,12 @@ WANTED = Filter(categories=("Shoes", "Hats"), exclude_bought=True)
 async def target(settings: Settings, db: Database) -> Target:
     """The tiny shop's own model, with a filter that leaves half of its 120 items."""
     await stock(db, settings)
-    rows, _ = await source.items(db, 1)
-    return a_target(settings.model_dir, build(rows))
-
-
-def a_target(models: Path, catalogue: Catalogue, least: float = 0.0) -> Target:
-    model = placed_model(5, load_model(models, "default", "personal", versions_on_disk(models, "default", "personal")[0]), catalogue)
-    number = model.mask_id(WANTED, catalogue)
-    return Target("personal", model, catalogue, WANTED, 100, least, model.masks, number)
+    holder = Holder(db, settings, lambda directory: None)
+    await holder.start()
+    snapshot = holder.current[1]
+    model = snapshot.models["personal"]
+    number = model.mask_id(WANTED, snapshot.catalogue)
+    return Target("personal", model, snapshot.catalogue, WANTED, 100, 0.0, model.masks, number)
 
 
 def people(target: Target, count: int = 150) -> list[State]:
@@ -90,7 +84,7 @@ def test_bulk_lists_are_those_that_serving_would_keep(target: Target) -> None:
             continue
         listed = candidates.unpack(value)
         assert listed is not None
-        assert (listed.model_no, listed.seq) == (5, state.seq)
+        assert (listed.model_no, listed.seq) == (target.model.model_no, state.seq)
         groups, scores = expected
         assert len(listed.groups) == len(groups)
         assert np.allclose(list(listed.scores)[: candidates.EXACT], scores[: candidates.EXACT], rtol=1e-4)
