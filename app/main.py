@@ -78,7 +78,8 @@ def create_app(settings: Settings | None = None) -> Morsel:
         async with resources(chosen) as built:
             app.state.settings, app.state.db = built.settings, built.db
             app.state.access, app.state.server = built.access, built.server
-            app.state.ranker, app.state.redirector, app.state.resources = built.ranker, built.redirector, built
+            app.state.ranker, app.state.redirector, app.state.intake = built.ranker, built.redirector, built.intake
+            app.state.resources = built
             made.open_door(built.server)
             yield
 

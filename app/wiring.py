@@ -12,6 +12,8 @@ from app.access.limits import Limiter
 from app.core import secret
 from app.core.db import Database
 from app.core.settings import Settings
+from app.data.events.intake import Intake
+from app.data.people.keys import DataKeys
 from app.serving import capacity, record, record_db
 from app.serving.door import Server
 from app.serving.ladder import Ladder
@@ -42,6 +44,7 @@ class Resources:
     ranker: Ranker
     redirector: Redirector
     reader: RedisReader
+    intake: Intake
 
 
 def public_url(settings: Settings) -> str:
@@ -79,6 +82,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         Writer(links, public_url(settings)),
         serves,
     )
+    intake = Intake(db, DataKeys(settings), most_bytes=settings.intake_buffer_mb * 1_000_000)
     hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
     reader.reconnect()
     await limiter.warm()
@@ -102,11 +106,13 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             Ranker(people, scorer, settings),
             Redirector(links, holder, clicks, hosts),
             reader,
+            intake,
         )
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await intake.close()
         scorer.close()
         await limiter.close()
         await reader.close()

@@ -77,6 +77,37 @@ def access_of(request: Request) -> Access:
     return access
 
 
+def require_sender(read: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callable[..., Awaitable[tuple[Principal, dict[str, Any]]]]:
+    """Return a dependency that gives who sends events, and the document that `read` finds in the body.
+
+    The caller is named by headers or address, else by the document's `writeKey`, which is taken out of it. Raises Unauthorized,
+    Forbidden, and RateLimitExceeded.
+    """
+
+    async def caller(
+        request: Request,
+        _oauth: None = Security(_OAUTH),
+        _bearer: None = Security(_BEARER),
+        _basic: None = Security(_BASIC),
+        _header: None = Security(_HEADER),
+    ) -> tuple[Principal, dict[str, Any]]:
+        access, key = access_of(request), request.query_params.get("key")
+        document: dict[str, Any] | None = None
+        if key or "authorization" in request.headers or "x-api-key" in request.headers:
+            principal = access.authenticator.authenticate(request.scope["headers"], key)
+        else:
+            document = await read(request)
+            principal = access.authenticator.by_write_key(document.get("writeKey"))
+        if not principal.may(Scope.EVENTS):
+            raise Forbidden(f"This call needs the scope {Scope.EVENTS}.")
+        await access.limiter.guard(request, principal)
+        document = await read(request) if document is None else document
+        document.pop("writeKey", None)
+        return principal, document
+
+    return caller
+
+
 def require(*scopes: Scope, limited: bool = True) -> Callable[..., Awaitable[Principal]]:
     """Return a dependency that gives the caller, who must hold at least one of the scopes.
 

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     state_ttl_days: int = Field(90, ge=1, le=3650, description="Days a person's state stays in Redis without an event.")
     default_consent: bool = Field(True, description="Whether people who said nothing get personal answers.")
     max_item_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Largest item accepted, in bytes of JSON.")
+    intake_buffer_mb: int = Field(
+        64, ge=1, le=4096, description="Events that may wait to be stored in a process, in MB; more are answered 503."
+    )
     max_body_bytes: int = Field(8_388_608, ge=65_536, description="Largest request body accepted, in bytes.")
     # serving
     deadline_ms: int = Field(300, ge=20, le=10_000, description="Time an answer may take before a lower rung gives it.")

@@ -20,6 +20,10 @@ CLICKS_DROPPED = Counter("morsel_clicks_dropped_total", "Clicks that could not b
 UNKNOWN_PLACEMENTS = Counter("morsel_unknown_placements_total", "Requests that named a placement never known.")
 LIMITED = Counter("morsel_rate_limited_total", "Calls over a client's limit.", ["kind"])
 EVENTS_ACCEPTED = Counter("morsel_events_accepted_total", "Events stored.", ["source"])
+INTAKE_GROUP = Histogram(
+    "morsel_intake_group_requests", "Requests whose events were stored in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64)
+)
+INTAKE_REFUSED = Counter("morsel_intake_full_total", "Messages sent back because too much was waiting to be stored.")
 EVENTS_APPLIED = Counter("morsel_events_applied_total", "Events that reached the state of a person.")
 APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet applied.", multiprocess_mode="max")
 SNAPSHOT_AGE = Gauge("morsel_snapshot_age_seconds", "Seconds since the snapshot was last known to be current.", multiprocess_mode="max")

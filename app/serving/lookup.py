@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from app.core.logging import log
 from app.serving.redis_reader import RedisReader
 
 Values = list[bytes | None]
@@ -49,6 +50,9 @@ class Lookup:
 
         def done(results: list[Values | None]) -> None:
             for found, values in zip(waiting, results, strict=True):
-                found(values)
+                try:
+                    found(values)
+                except Exception as error:  # one caller's fault must not keep the others of its turn waiting
+                    log.error("lookup.fault", error=type(error).__name__, exc_info=error)
 
         self.reader.read(groups, writes, done)

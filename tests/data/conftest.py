@@ -22,6 +22,7 @@ from app.data.catalog import service as catalog
 from app.data.events import api as events_api
 from app.data.events import store
 from app.data.events.domain import Event, Kind, message_key
+from app.data.events.intake import Intake
 from app.data.events.service import Accepted, accept
 from app.data.people import api as people_api
 from app.data.people.keys import DataKeys
@@ -41,6 +42,7 @@ async def http(access: Access, settings: Settings, db: Database, tenant: int) ->
     """A client that may do everything; an exception that no handler caught fails the test."""
     app = FastAPI(redirect_slashes=False)
     app.state.access, app.state.limiter, app.state.db, app.state.settings = access, access.limiter, db, settings
+    app.state.intake = Intake(db, DataKeys(settings), most_bytes=64_000_000)
     errors.install(app)
     for router in (catalog_api.router, events_api.router, people_api.router):
         app.include_router(router)

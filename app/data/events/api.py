@@ -1,55 +1,111 @@
-"""HTTP routes of events."""
+"""HTTP routes of events: Segment's tracking API."""
 
 import zlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from app.access.deps import PROTECTED, problems, require
-from app.access.domain import Principal, Scope
+from app.access.deps import PROTECTED, problems, require_sender
+from app.access.domain import Principal
 from app.core.errors import BadRequest
 from app.data.events import batch
+from app.data.events.intake import Intake
 from app.data.events.schemas import BatchOut, RefusedEvent
-from app.data.events.segment import arrival
-from app.data.people.keys import DataKeys
+from app.data.events.segment import LARGEST_EVENT, arrival
 
-router = APIRouter(prefix="/v1", tags=["events"], responses=PROTECTED)
-Sender = Annotated[Principal, Depends(require(Scope.EVENTS))]
+router = APIRouter(prefix="/v1", tags=["events"], responses={**PROTECTED, **problems(400, 503)})
 
-_MESSAGE: dict[str, Any] = {
-    "type": "object",
-    "required": ["type"],
-    "properties": {
-        "type": {"type": "string", "enum": ["track", "identify", "page", "screen", "group", "alias"]},
-        "event": {"type": "string"},
-        "userId": {"type": "string"},
-        "anonymousId": {"type": "string"},
-        "messageId": {"type": "string"},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "properties": {"type": "object"},
-        "traits": {"type": "object"},
-        "context": {"type": "object"},
-    },
+Sent = tuple[Principal, dict[str, Any]]
+_CALLS = {
+    "track": "Store something that a person did, under the name `event`.",
+    "identify": "Store who a person is: traits, and which anonymous id is theirs.",
+    "page": "Store that a person saw a page.",
+    "screen": "Store that a person saw a screen of an app.",
+    "group": "Store that a person belongs to a group.",
+    "alias": "Store that `previousId` and `userId` are one person.",
 }
-_BODY = {
-    "required": ["batch"],
-    "type": "object",
-    "properties": {"batch": {"type": "array", "maxItems": batch.MOST_MESSAGES, "items": _MESSAGE}, "sentAt": {"type": "string"}},
+_FIELDS: dict[str, Any] = {
+    "userId": {"type": "string"},
+    "anonymousId": {"type": "string"},
+    "messageId": {"type": "string", "description": "A message is stored once in 24 hours or more, whatever else differs."},
+    "timestamp": {"type": "string", "format": "date-time"},
+    "properties": {"type": "object"},
+    "traits": {"type": "object"},
+    "context": {"type": "object"},
+}
+_ABOUT = {
+    "sentAt": {"type": "string", "description": "The sender's clock, by which timestamps are put right."},
+    "writeKey": {"type": "string", "description": "A write key, where no header can be sent."},
 }
 
 
-@router.post(
-    "/batch",
-    responses=problems(400, 503),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}},
-)
-async def post_batch(request: Request, caller: Sender) -> BatchOut:
+def _body_of(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}, "text/plain": {"schema": {"type": "string"}}}}
+    }
+
+
+def _one(what: str) -> Callable[..., Awaitable[BatchOut]]:
+    async def read(request: Request) -> dict[str, Any]:
+        return batch.parse_one(await _body(request, LARGEST_EVENT), what)
+
+    async def take(request: Request, sent: Annotated[Sent, Depends(require_sender(read))]) -> BatchOut:
+        caller, document = sent
+        how = arrival(document, datetime.now(UTC), anonymous_only=caller.public)
+        outcome = await batch.take(_intake(request), caller.tenant, [document], how)
+        for _, reason in outcome.refused:
+            if reason != batch.NO_CONSENT:
+                raise BadRequest(f"The event was not stored: {reason}.")
+        return _told(outcome)
+
+    return take
+
+
+for _name, _what in _CALLS.items():
+    _fields = {"event": {"type": "string"}, **_FIELDS} if _name == "track" else dict(_FIELDS)
+    if _name == "alias":
+        _fields["previousId"] = {"type": "string"}
+    if _name == "group":
+        _fields["groupId"] = {"type": "string"}
+    router.add_api_route(
+        f"/{_name}",
+        _one(_name),
+        methods=["POST"],
+        name=_name,
+        summary=_name.capitalize(),
+        description=f"{_what} Up to 32 KB; a refused event is answered 400 with the reason.",
+        response_model=BatchOut,
+        openapi_extra=_body_of({**_fields, **_ABOUT}),
+    )
+
+_MESSAGE = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string", "enum": list(_CALLS)}, **_FIELDS}}
+_LIST = {"type": "array", "maxItems": batch.MOST_MESSAGES, "items": _MESSAGE}
+
+
+async def _read_batch(request: Request) -> dict[str, Any]:
+    return batch.parse(await _body(request, batch.LARGEST_BATCH))
+
+
+@router.post("/batch", openapi_extra=_body_of({"batch": _LIST, **_ABOUT}, "batch"))
+async def post_batch(request: Request, sent: Annotated[Sent, Depends(require_sender(_read_batch))]) -> BatchOut:
     """Store up to 2,500 events (500 KB) in the shape of Segment's `batch` call; each is stored or told in `refused`."""
-    document = batch.parse(await _body(request))
+    caller, document = sent
     how = arrival(document, datetime.now(UTC), anonymous_only=caller.public)
-    outcome = await batch.take(request.app.state.db, caller.tenant, document, how, DataKeys(request.app.state.settings))
+    return _told(await batch.take(_intake(request), caller.tenant, document["batch"], how))
+
+
+def _intake(request: Request) -> Intake:
+    intake = request.app.state.intake
+    assert isinstance(intake, Intake)
+    return intake
+
+
+def _told(outcome: batch.Outcome) -> BatchOut:
     return BatchOut(
+        success=True,
         accepted=outcome.accepted,
         duplicates=outcome.duplicates,
         refused=[RefusedEvent(index=index, reason=reason) for index, reason in outcome.refused],
@@ -57,16 +113,16 @@ async def post_batch(request: Request, caller: Sender) -> BatchOut:
     )
 
 
-async def _body(request: Request) -> bytes:
-    """Read the body up to the limit, unpacked if the sender packed it."""
+async def _body(request: Request, most: int) -> bytes:
+    """Read a body up to a limit, unpacked if the sender packed it; one that is larger is cut right after the limit."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > batch.LARGEST_BATCH:
+        if len(body) > most:
             return bytes(body)
     if request.headers.get("content-encoding", "").lower() != "gzip":
         return bytes(body)
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(bytes(body), batch.LARGEST_BATCH + 1)
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(bytes(body), most + 1)
     except zlib.error:
         raise BadRequest("The body is not valid gzip.") from None

@@ -11,8 +11,9 @@ class RefusedEvent(BaseModel):
 
 
 class BatchOut(BaseModel):
-    """What became of a batch."""
+    """What became of a call."""
 
+    success: bool = Field(True, description="As Segment answers it; what was stored stands in the other fields.")
     accepted: int
     duplicates: int
     refused: list[RefusedEvent]

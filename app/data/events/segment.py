@@ -20,7 +20,7 @@ LARGEST_EVENT = 32_768
 LARGEST_AMOUNT = 1e9
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 
-# Segment's commerce names and those of its first version, in lower case with single spaces.
+# Segment's commerce names, those of its first version, and GA4's, in lower case with single spaces.
 KINDS: dict[str, Kind] = {
     "product list viewed": Kind.IMPRESSION,
     "product impression": Kind.IMPRESSION,
@@ -37,6 +37,13 @@ KINDS: dict[str, Kind] = {
     "reviewed product": Kind.RATING,
     "order completed": Kind.PURCHASE,
     "completed order": Kind.PURCHASE,
+    # GA4
+    "view item list": Kind.IMPRESSION,
+    "select item": Kind.CLICK,
+    "view item": Kind.VIEW,
+    "add to wishlist": Kind.WISHLIST,
+    "add to cart": Kind.CART,
+    "purchase": Kind.PURCHASE,
 }
 _ITEM_FIELDS = ("product_id", "productId", "item_id", "id", "sku")
 _SEPARATORS = re.compile(r"[\s_\-]+")
@@ -80,7 +87,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
         identities=_identities(message, how),
         kind=kind,
         name=name,
-        order_id=_text(properties, "order_id", "orderId"),
+        order_id=_text(properties, "order_id", "orderId", "transaction_id"),
         country=_country(message, traits),
         payload=payload,
         traits=traits,
@@ -153,7 +160,7 @@ def _identities(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]:
 
 
 def _products(first: Event, properties: dict[str, Any]) -> Iterator[Event]:
-    products = properties.get("products")
+    products = properties.get("products", properties.get("items"))
     listed = [product for product in products if isinstance(product, dict)] if isinstance(products, list) else []
     yield _with(first, listed[0] if listed else properties)
     for product in listed[1:]:

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from app.core.db import Database
 from app.data.events import store
 from app.data.events.domain import Kind, message_key
+from app.data.events.intake import Intake
 from app.data.events.segment import Arrival, Refused, arrival, read
 from app.data.people.keys import DataKeys
 from tests.data.conftest import Put, event
@@ -134,6 +135,7 @@ async def test_events_land_once_and_the_answer_counts(http: httpx.AsyncClient, d
     one, two = track(messageId="1"), track(messageId="2", properties={"product_id": "unheard-of"})
     first = await send(http, one, two, one, {"type": "track"})
     assert first == {
+        "success": True,
         "accepted": 2,
         "duplicates": 1,
         "refused": [{"index": 3, "reason": "event is missing"}],
@@ -266,7 +268,9 @@ async def test_identifies_of_the_same_people_at_once_do_not_lock_up(http: httpx.
 async def test_without_a_database_the_sender_is_told_to_come_back(http: httpx.AsyncClient, tmp_path: Path) -> None:
     transport = http._transport
     assert isinstance(transport, httpx.ASGITransport)
-    transport.app.state.db = Database(f"postgresql://nobody@/none?host={tmp_path}")  # type: ignore[attr-defined]
+    state = transport.app.state  # type: ignore[attr-defined]
+    state.db = Database(f"postgresql://nobody@/none?host={tmp_path}")
+    state.intake = Intake(state.db, DataKeys(state.settings), most_bytes=1_000_000)
     for answer in (
         await http.post("/v1/batch", json={"batch": [track()]}),
         await http.put("/v1/items/a", json={}),
