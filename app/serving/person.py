@@ -85,7 +85,14 @@ class People:
             self._judge(call, await self._database.state(call.tenant, call.key))
         except DatabaseDown:
             call.closed = "database_down"
-        guarded(lambda _, known: then(known))(self, call)
+        except Exception as error:
+            call.pipeline.failed(call, error)
+            return
+        self._go_on(call, then)
+
+    @guarded
+    def _go_on(self, call: Call, then: Step) -> None:
+        then(call)
 
     def _judge(self, call: Call, state: StateView | None) -> None:
         if state is None:
