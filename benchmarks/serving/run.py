@@ -12,10 +12,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from app.core import logging
-from benchmarks.serving import figures, paths, people, setup, wrk
+from benchmarks.serving import figures, large, paths, people, setup, wrk
 
-PARTS = ("paced", "redis")
+PARTS = ("paced", "redis", "starts", "memory")
 MODELS = ("als", "personal", "item_to_item")
+LARGE_MODELS = ("als",)
 
 
 def main() -> int:
@@ -49,19 +50,23 @@ def measure(given: argparse.Namespace, chosen: list[str], work: Path) -> None:
     base.mkdir(parents=True, exist_ok=True)
     how = paths.Given(given.rounds, given.seconds, [int(one) for one in given.connections.split(",")], work)
     with contextlib.ExitStack() as stack:
-        small = set(chosen) & set(paths.SMALL)
-        large = set(chosen) & set(paths.LARGE)
         bench = paths.Bench(stack, how, chosen)
-        if small:
+        if set(chosen) & set(paths.SMALL):
             bench.add_small(stack.enter_context(setup.shop(base / f"shop-{given.items}", given.items, given.people, MODELS)))
-        if large:
-            bench.add_large(stack.enter_context(setup.shop(base / f"shop-{given.many}", given.many, given.people, ("als",))))
+        if set(chosen) & set(paths.LARGE):
+            bench.add_large(stack.enter_context(setup.shop(base / f"shop-{given.many}", given.many, given.people, LARGE_MODELS)))
         if bench.targets:
             if how.rounds:
                 bench.rounds()
                 bench.report()
             if "paced" in chosen:
                 bench.paced()
+    if {"starts", "memory"} & set(chosen):
+        with setup.shop(base / f"shop-{given.many}", given.many, given.people, LARGE_MODELS) as shop:
+            if "starts" in chosen:
+                large.starts(shop)
+            if "memory" in chosen:
+                large.memory(shop, given.seconds, work)
     if "redis" in chosen:
         people.measure(given.online)
 

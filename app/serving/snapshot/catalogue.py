@@ -15,6 +15,10 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+# built over item and group numbers and item ids alone
+_LASTING = ("index_of", "place_of", "numbers", "_by_group")
+
+
 @dataclass(frozen=True)
 class Row:
     """An item as it is read from the database."""
@@ -110,6 +114,21 @@ class Catalogue:
         """Build the indexes that are otherwise built on first use."""
         self.index_of, self.place_of, self.numbers, self.cells, self._by_group, self._masks, self.shelves  # noqa: B018 - reading a cached property builds it
 
+    def take_over(self, before: "Catalogue") -> None:
+        """Use the objects of an earlier catalogue for the items that both begin with, which are most: new items have higher numbers."""
+        count = len(before)
+        if self.item_ids[:count] != before.item_ids:
+            return
+        added = self.item_ids[count:]
+        self.item_ids = before.item_ids + added
+        self.__dict__["index_of"] = {**before.index_of, **{item: index for index, item in enumerate(added, count)}}
+        groups = len(before.group_no)
+        if np.array_equal(self.group_no[:groups], before.group_no):
+            more = enumerate(self.group_no[groups:].tolist(), groups)
+            self.__dict__["place_of"] = {**before.place_of, **{number: index for index, number in more}}
+        if np.array_equal(self.item_no[:count], before.item_no):
+            self.__dict__["numbers"] = before.numbers + self.item_no[count:].tolist()
+
     def document(self, index: int) -> dict[str, Any]:
         """Return an item's document as it was sent."""
         raw = self.changed.get(index)
@@ -185,6 +204,8 @@ class Catalogue:
             self.item_no, self.item_ids, self.group, self.group_no, self.available.copy(), self.price.copy(),
             {name: code.copy() for name, code in self.code.items()}, self.words, self.arena, self.offsets, dict(self.changed),
         )  # fmt: skip
+        # the items and their groups stay, so what was built over them serves on
+        fresh.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
         for index, row in zip(indexes, rows, strict=True):
             if row.group_no != self.group_no[self.group[index]]:
                 return None
@@ -197,30 +218,3 @@ class Catalogue:
             fresh.price[index] = row.price
             fresh.changed[index] = row.document
         return fresh
-
-
-def build(rows: list[Row]) -> Catalogue:
-    """Build a catalogue from all items of a tenant."""
-    rows = sorted(rows, key=lambda row: row.item_no)
-    numbers = np.array([row.group_no for row in rows], np.int64)
-    group_no, group = np.unique(numbers, return_inverse=True)
-    words: dict[str, list[str]] = {}
-    code: dict[str, NDArray[np.int32]] = {}
-    for name in ("kind", "category", "brand"):
-        values = [getattr(row, name) for row in rows]
-        words[name] = sorted(set(values))
-        place = {word: number for number, word in enumerate(words[name])}
-        code[name] = np.array([place[value] for value in values], np.int32)
-    documents = [row.document for row in rows]
-    return Catalogue(
-        item_no=np.array([row.item_no for row in rows], np.int64),
-        item_ids=[row.item_id for row in rows],
-        group=group.astype(np.int64),
-        group_no=group_no.astype(np.int64),
-        available=np.array([row.available for row in rows], np.bool_),
-        price=np.array([row.price for row in rows], np.float64),
-        code=code,
-        words=words,
-        arena=np.frombuffer(b"".join(documents), np.uint8),
-        offsets=np.concatenate([[0], np.cumsum([len(document) for document in documents], dtype=np.int64)]).astype(np.int64),
-    )

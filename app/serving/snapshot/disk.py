@@ -1,7 +1,7 @@
 """The last snapshot on local disk, checksummed: enough to start and answer with PostgreSQL and Redis dead.
 
-`<folder>/base-<mark>/` holds the catalogue, one `.npy` file an array; `config-<mark>.json` the rest; `current.json` names both
-with their checksums and is replaced in one step.
+`<folder>/base-<mark>/` holds the catalogue, one `.npy` file an array and the documents in `arena.bin`; `config-<mark>.json` the rest;
+`current.json` names both with their checksums and is replaced in one step.
 """
 
 import fcntl
@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import orjson
 
+from app.serving.snapshot import arena
 from app.serving.snapshot.catalogue import Catalogue
 
-_ARRAYS = ("item_no", "group", "group_no", "available", "price", "arena", "offsets")
+_ARRAYS = ("item_no", "group", "group_no", "available", "price", "offsets")
+_ARENA = "arena.bin"
 _CODES = ("kind", "category", "brand")
-FORMAT = 1
+FORMAT = 2
 
 
 class Damaged(ValueError):
@@ -82,13 +84,15 @@ def _save_base(base: Path, catalogue: Catalogue) -> dict[str, str]:
     arrays |= {f"code_{name}": catalogue.code[name] for name in _CODES}
     texts = {"item_ids": catalogue.item_ids, "words": catalogue.words, "changed": _spelled(catalogue)}
     arrays["texts"] = np.frombuffer(orjson.dumps(texts), np.uint8)
-    sums = {}
     for name, array in arrays.items():
         with (base / f"{name}.npy").open("wb") as out:
             np.save(out, array)
             _settle(out)
-        sums[name] = _sum(base / f"{name}.npy")
-    return sums
+    with (base / _ARENA).open("wb") as out:
+        for piece in arena.pieces(catalogue.arena):
+            out.write(piece)
+        _settle(out)
+    return {path.name: _sum(path) for path in base.iterdir()}
 
 
 def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
@@ -98,11 +102,11 @@ def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
     arrays: dict[str, Any] = {}
     try:
         for name, expected in pointer["sums"].items():
-            path = base / f"{name}.npy"
-            if _sum(path) != expected:
-                raise Damaged(f"{path.name} of the snapshot was changed")
-            # the arena is mapped, so that all workers share its pages
-            arrays[name] = np.load(path, mmap_mode="r" if name == "arena" else None)
+            if _sum(base / name) != expected:
+                raise Damaged(f"{name} of the snapshot was changed")
+            if name != _ARENA:
+                arrays[name.removesuffix(".npy")] = np.load(base / name)
+        documents = _arena(base)
         raw = (folder / f"config-{pointer['config']}.json").read_bytes()
     except (OSError, ValueError) as error:
         raise Damaged(str(error)) from error
@@ -111,12 +115,34 @@ def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
     texts = orjson.loads(arrays["texts"].tobytes())
     catalogue = Catalogue(
         **{name: arrays[name] for name in _ARRAYS},
+        arena=documents,
         item_ids=texts["item_ids"],
         words=texts["words"],
         code={name: arrays[f"code_{name}"] for name in _CODES},
         changed={int(index): document.encode() for index, document in texts["changed"].items()},
     )
     return catalogue, orjson.loads(raw), pointer["versions"]
+
+
+def share(folder: Path, catalogue: Catalogue) -> bool:
+    """Let the file of the current snapshot, whose pages all processes share, stand for a catalogue's documents; tell whether it does.
+
+    It must hold the same documents.
+    """
+    try:
+        base = folder / f"base-{current(folder)['base']}"
+        with (base / _ARENA).open("rb") as file:
+            same = all(file.read(len(piece)) == piece for piece in arena.pieces(catalogue.arena)) and not file.read(1)
+        if same:
+            catalogue.arena = _arena(base)
+    except OSError:
+        return False
+    return same
+
+
+def _arena(base: Path) -> arena.Bytes:
+    with (base / _ARENA).open("rb") as file:
+        return arena.mapped(file)
 
 
 def _spelled(catalogue: Catalogue) -> dict[str, str]:

@@ -18,7 +18,8 @@ from app.ml.registry.artefact import ArtefactError
 from app.ml.registry.loader import LoadedModel
 from app.ml.registry.service import load_model
 from app.serving.snapshot import disk, source
-from app.serving.snapshot.catalogue import Catalogue, build
+from app.serving.snapshot.building import build
+from app.serving.snapshot.catalogue import Catalogue
 from app.serving.snapshot.snapshot import Config, LiveModel, Snapshot, placed_model
 
 _CONFIG_AREAS = ("content", "models", "popular")
@@ -118,12 +119,16 @@ class Holder:
         if old is not None and versions.get("catalogue") == known.get("catalogue"):
             return old.catalogue, False
         if old is not None and tenant in self._marks:
-            rows, mark = await source.changed_items(self._db, tenant, self._marks[tenant])
-            if len(rows) <= max(1000, len(old.catalogue) // 20) and (changed := old.catalogue.with_changes(rows)) is not None:
+            most = max(1000, len(old.catalogue) // 20)
+            rows, mark = await source.changed_items(self._db, tenant, self._marks[tenant], most)
+            if len(rows) <= most and (changed := old.catalogue.with_changes(rows)) is not None:
                 self._marks[tenant] = mark
                 return changed, False
-        rows, mark = await source.items(self._db, tenant)
-        built = await asyncio.to_thread(build, rows)
+            del rows
+        found, mark = await source.items(self._db, tenant, self._folder / str(tenant))
+        built = await asyncio.to_thread(build, found)
+        if old is not None:
+            built.take_over(old.catalogue)
         self._marks[tenant] = mark
         return built, True
 
@@ -192,10 +197,13 @@ class Holder:
                 # the base on disk stays, and must not pass for newer than it is
                 versions = {**versions, "catalogue": said.get("catalogue", 0)}
             if versions == said:
+                disk.share(place, snapshot.catalogue)
                 return
             disk.save(place, snapshot.catalogue if whole else None, self._documents[tenant], versions)
             if whole:
                 self._saved_base[tenant] = time.monotonic()
+                # from now on the pages of the file, which all processes share, stand for the documents in our own memory
+                disk.share(place, snapshot.catalogue)
 
     def _save_access(self, directory: AccessDirectory) -> None:
         with disk.writing(self._folder) as mine:

@@ -1,39 +1,46 @@
 """Reads from PostgreSQL what a snapshot is made of."""
 
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from app.content.templates import service as templates
-from app.core.db import Database
+from app.core.db import Database, driver
 from app.decisions.placements import service as placements
 from app.ml.registry import service as registry
+from app.serving.snapshot.building import Rows
 from app.serving.snapshot.catalogue import Row
 
-_ITEM = "item_no, group_no, item_id, kind, category, brand, available and not absent, price, document::text"
+_ITEM = (
+    "item_no, group_no, item_id, kind, category, brand, available and not absent, coalesce(price::float8, 'NaN'), "
+    "convert_to(document::text, 'UTF8')"
+)
+# so many are decoded between two looks at the requests that wait
+_AT_ONCE = 500
 
 
-def _row(row: Any) -> Row:
-    item_no, group_no, item_id, kind, category, brand, available, price, document = row
-    return Row(item_no, group_no, item_id, kind, category, brand, available, np.nan if price is None else float(price), document.encode())
-
-
-async def items(db: Database, tenant: int) -> tuple[list[Row], str]:
-    """Return all items, and the transaction from which on changes must be read again."""
+async def items(db: Database, tenant: int, folder: Path | None = None) -> tuple[Rows, str]:
+    """Return all items, and the transaction from which on changes must be read again; documents go to a file of `folder`, if given."""
     mark = await _oldest_running(db)
-    rows = await db.rows(f"select {_ITEM} from item where tenant = :tenant order by item_no", tenant=tenant)
-    return [_row(row) for row in rows], mark
+    found = Rows(folder)
+    async with db.begin() as connection:
+        below = await driver(connection)
+        cursor = await below.cursor(f"select {_ITEM} from item where tenant = $1 order by item_no", tenant)
+        while records := await cursor.fetch(_AT_ONCE):
+            found.add(records)
+    return found, mark
 
 
-async def changed_items(db: Database, tenant: int, mark: str) -> tuple[list[Row], str]:
-    """Return items written by transactions from `mark` on, some perhaps once more, and the next mark."""
+async def changed_items(db: Database, tenant: int, mark: str, most: int) -> tuple[list[Row], str]:
+    """Return items written by transactions from `mark` on, some perhaps once more, and the next mark; one more than `most` if there are."""
     following = await _oldest_running(db)
     rows = await db.rows(
-        f"select {_ITEM} from item where tenant = :tenant and changed_xid >= cast(cast(:mark as text) as xid8) order by item_no",
+        f"select {_ITEM} from item where tenant = :tenant and changed_xid >= cast(cast(:mark as text) as xid8) "
+        "order by item_no limit :most",
         tenant=tenant,
         mark=mark,
+        most=most + 1,
     )
-    return [_row(row) for row in rows], following
+    return [Row(*row) for row in rows], following
 
 
 async def _oldest_running(db: Database) -> str:
