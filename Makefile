@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-sends
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -48,6 +48,9 @@ bench-serving: $(VENV)/.run ## CPU a request beside a bare server; needs wrk (`m
 
 bench-sends: $(VENV)/.run ## people a second that the worker prewarms for a send
 	$(BIN)/python benchmarks/serving/sends.py
+
+bench-rebuild: $(VENV)/.run ## people a second that `morsel rebuild` computes
+	$(BIN)/python benchmarks/rebuild.py
 
 system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
 	apt-get update -qq

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from app.core.db import Database
-from app.data.people import store
 from app.data.people.online import State
-from app.data.people.state import state_from
+from app.data.people.state import states
 from app.ml.training import dataset
 from tests.ml.database import add_events, add_items
 
@@ -35,8 +34,7 @@ async def _shop(db: Database, tenant: int) -> None:
 
 async def _states(db: Database, tenant: int, limit: int) -> list[State]:
     async with db.begin() as connection:
-        records = await store.facts(connection, tenant, range(1, PEOPLE + 1), limit, 100)
-    return [state_from(record, 1) for record in sorted(records, key=lambda record: record["person_no"])]
+        return await states(connection, tenant, range(1, PEOPLE + 1), limit, 100)
 
 
 async def test_a_fit_reads_the_history_that_serving_reads(db: Database, tenant: int) -> None:

@@ -1,5 +1,6 @@
 """What the worker does about people: apply new events, deliver the outbox, keep Redis whole, rebuild."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,6 +21,7 @@ from app.data.people.store import SHARDS, Position
 # A node that has not taken a state for so long is not believed any more; shorter failures are mended before anybody sees.
 LATE_S = 2.0
 _STATES_AT_ONCE = 1000
+_LANES = 3
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -282,14 +284,26 @@ async def rebuild(
             begun[node] = process
     everyone, done = await store.count_people(db, tenant), 0
     failing: set[str] = set()
-    for shard in range(SHARDS):
-        after = -1
-        while people := await store.people(db, tenant, shard, after, PEOPLE_AT_ONCE):
-            left = await publisher.publish(tenant, await recompute(db, settings, tenant, shard, people))
-            failing |= set().union(*left.values())
-            after, done = people[-1], done + len(people)
-            if progress:
-                progress(done, max(everyone, done))
+    shards = iter(range(SHARDS))
+
+    async def lane() -> None:
+        nonlocal done
+        for shard in shards:
+            after = -1
+            while people := await store.people(db, tenant, shard, after, PEOPLE_AT_ONCE):
+                left = await publisher.publish(tenant, await recompute(db, settings, tenant, shard, people))
+                failing.update(*left.values())
+                after, done = people[-1], done + len(people)
+                if progress:
+                    progress(done, max(everyone, done))
+
+    # PostgreSQL, Redis and this process work at the same time, each on another shard
+    lanes = [asyncio.create_task(lane()) for _ in range(_LANES)]
+    try:
+        await asyncio.gather(*lanes)
+    finally:
+        for task in lanes:
+            task.cancel()
     if not failing:
         await store.set_positions(db, tenant, range(SHARDS), reached, cluster)
     failing |= await _drain(db, settings, publisher, tenant)

@@ -96,8 +96,8 @@ def _pack_history(state: State) -> tuple[bytes, int, int]:
     groups = np.asarray(state.groups, np.uint32)
     planes = packed.planes_for(groups)
     last_at = np.asarray(state.last_at, np.int64)
-    newest = int(last_at.max())
-    unit = -(-(newest - int(last_at.min())) // _LARGEST_AGE) or 1
+    newest = int(np.maximum.reduce(last_at))
+    unit = -(-(newest - int(np.minimum.reduce(last_at))) // _LARGEST_AGE) or 1
     layout = planes
     if unit > _LARGEST_UNIT_S:
         layout |= _WIDE_AGES
@@ -106,7 +106,7 @@ def _pack_history(state: State) -> tuple[bytes, int, int]:
         # rounding must not lead before 1970
         ages = np.minimum((newest - last_at + unit // 2) // unit, newest // unit).astype("<u2").tobytes()
     kinds, times = np.asarray(state.kinds, np.uint8), np.minimum(state.times, LARGEST_TIMES)
-    if kinds.max() > 7 or times.max() > 31:
+    if np.maximum.reduce(kinds) > 7 or np.maximum.reduce(times) > 31:
         layout |= _WIDE_COUNTS
         counts = kinds.tobytes() + times.astype("<u2").tobytes()
     else:
@@ -117,11 +117,11 @@ def _pack_history(state: State) -> tuple[bytes, int, int]:
 
 
 def _pack_amounts(amounts: NDArray[np.float32], times: NDArray[np.generic]) -> tuple[bytes, int]:
-    if np.array_equal(amounts, times):
+    if (amounts == times).all():
         return b"", _SAME
     with np.errstate(over="ignore", invalid="ignore"):
         small = amounts.astype(np.uint8)
-        if np.array_equal(small, amounts):
+        if (small == amounts).all():
             return small.tobytes(), _BYTE
         half = amounts.astype("<f2")
         if (np.abs(half.astype(np.float32) - amounts) <= AMOUNT_ERROR * np.abs(amounts)).all():

@@ -1,9 +1,9 @@
 """From a person's facts to their packed state, in one transaction that owns the shard."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database
 from app.core.settings import Settings
@@ -14,26 +14,39 @@ from app.data.people.publish import Published
 PEOPLE_AT_ONCE = 500
 
 
-def state_from(record: Any, seq: int) -> State:
-    """Build a state from one record of `store.facts`; a person who withdrew consent keeps no history."""
-    consent = None if record["consent"] is None else bool(record["consent"])
-    if consent is False:
-        return empty_state(seq, record["person_no"], consent)
-    groups, bought = record["groups"] or [], record["bought"] or []
-    return State(
-        seq,
-        record["person_no"],
-        consent,
-        record["country"],
-        record["last_seen"],
-        np.array(groups, np.uint32),
-        np.clip(np.array(record["last_at"] or [], np.int64), 0, 0xFFFFFFFF).astype(np.uint32),
-        np.array(record["kinds"] or [], np.uint8),
-        np.minimum(np.array(record["times"] or [], np.int64), LARGEST_TIMES).astype(np.uint16),
-        np.array(record["amounts"] or [], np.float32),
-        np.array(bought, np.uint32),
-        np.clip(np.array(record["days"] or [], np.int64), 0, 0xFFFF).astype(np.uint16),
-    )
+async def states(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> list[State]:
+    """Return the states of people by number, with 0 for a sequence number; one who withdrew consent keeps no history."""
+    facts = await store.facts(connection, tenant, people, history, bought)
+    place = {person: index for index, person in enumerate(facts.person.tolist())}
+    last_at = np.clip(facts.last_at, 0, 0xFFFFFFFF).astype(np.uint32)
+    groups, kinds = facts.groups.astype(np.uint32), facts.kinds.astype(np.uint8)
+    times = np.minimum(facts.times, LARGEST_TIMES).astype(np.uint16)
+    bought_groups, days = facts.bought.astype(np.uint32), np.clip(facts.bought_day, 0, 0xFFFF).astype(np.uint16)
+    bounds, bought_bounds, seen = facts.bounds.tolist(), facts.bought_bounds.tolist(), facts.last_seen.tolist()
+    found = []
+    for person, consent, country in await store.consents(connection, tenant, people):
+        at = place.get(person)
+        if at is None or consent is False:
+            found.append(empty_state(0, person, consent, country) if consent is not False else empty_state(0, person, consent))
+            continue
+        own, purchases = slice(bounds[at], bounds[at + 1]), slice(bought_bounds[at], bought_bounds[at + 1])
+        found.append(
+            State(
+                0,
+                person,
+                consent,
+                country,
+                seen[at],
+                groups[own],
+                last_at[own],
+                kinds[own],
+                times[own],
+                facts.amounts[own],
+                bought_groups[purchases],
+                days[purchases],
+            )
+        )
+    return found
 
 
 async def recompute(db: Database, settings: Settings, tenant: int, shard: int, people: Sequence[int]) -> list[Published]:
@@ -43,16 +56,16 @@ async def recompute(db: Database, settings: Settings, tenant: int, shard: int, p
     """
     async with db.begin() as connection:
         await store.own(connection, tenant, shard)
-        records = await store.facts(connection, tenant, people, settings.history_items, settings.bought_items)
+        found = await states(connection, tenant, people, settings.history_items, settings.bought_items)
         keys = await store.keys(connection, tenant, people)
-        known = [record for record in records if record["person_no"] in keys]
+        known = [state for state in found if state.person_no in keys]
         if not known:
             return []
         rows, published = [], []
-        for record, seq in zip(known, await store.sequence(connection, len(known)), strict=True):
-            person = record["person_no"]
+        for state, seq in zip(known, await store.sequence(connection, len(known)), strict=True):
+            person = state.person_no
             primary, others = keys[person]
-            packed = pack_state(state_from(record, seq))
+            packed = pack_state(state._replace(seq=seq))
             rows.append((person, primary, shard, seq, packed))
             published.append(Published(primary, packed, others, person))
         await store.keep(connection, tenant, rows)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -10,49 +11,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database, driver
+from app.data.people.facts import Facts, gather, read
+from app.data.people.online import STATE_FORMAT
 
 SHARDS = 16
 _SHARD_LOCK = 7_302
 
-# Per person: the newest groups with their strongest kind, the bought ones with their last day, oldest first in both.
-_FACTS = """
-with by_kind as (
-    select person_no, group_no, kind, max(occurred_at) as last_at,
-           count(distinct coalesce(order_key, event_no)) as times, coalesce(sum(quantity), 0) as amount
-    from event
-    where tenant = $1 and person_no = any($2::bigint[]) and kind > 0 and group_no is not null
-    group by person_no, group_no, kind
-), by_group as (
-    select distinct on (person_no, group_no) person_no, group_no, kind, times, amount,
-           max(last_at) over (partition by person_no, group_no) as last_at
-    from by_kind order by person_no, group_no, kind desc
-), newest as (
-    select *, row_number() over (partition by person_no order by last_at desc, group_no) as place from by_group
-), bought as (
-    select person_no, group_no, last_at, row_number() over (partition by person_no order by last_at desc, group_no) as place
-    from by_kind where kind = 7
-), history as (
-    select person_no, array_agg(group_no order by place desc) as groups,
-           array_agg(extract(epoch from last_at)::bigint order by place desc) as last_at,
-           array_agg(kind order by place desc) as kinds, array_agg(times order by place desc) as times,
-           array_agg(amount order by place desc) as amounts
-    from newest where place <= $3 group by person_no
-), purchases as (
-    select person_no, array_agg(group_no order by place desc) as groups,
-           array_agg((extract(epoch from last_at) / 86400)::int order by place desc) as days
-    from bought where place <= $4 group by person_no
-), seen as (
-    select person_no, extract(epoch from max(occurred_at))::bigint as last_seen
-    from event where tenant = $1 and person_no = any($2::bigint[]) group by person_no
+# All columns have a width of their own and none is null, so that rows can be read without looking at each.
+_EVENTS = (
+    "select person_no, coalesce(group_no, 0), kind, occurred_at, coalesce(order_key, event_no), coalesce(quantity, 0::real) "
+    "from event where tenant = {tenant} and person_no = any('{{{people}}}'::bigint[])"
 )
-select p.person_no, p.consent, coalesce(p.country, '') as country, coalesce(s.last_seen, 0) as last_seen,
-       h.groups, h.last_at, h.kinds, h.times, h.amounts, b.groups as bought, b.days
-from person p
-left join seen s on s.person_no = p.person_no
-left join history h on h.person_no = p.person_no
-left join purchases b on b.person_no = p.person_no
-where p.tenant = $1 and p.person_no = any($2::bigint[])
-"""
+_PEOPLE = "select person_no, consent, coalesce(country, '') from person where tenant = $1 and person_no = any($2::bigint[]) order by 1"
 _IDENTITIES = (
     "select person_no, key, is_primary from person_identity where tenant = $1 and person_no = any($2::bigint[]) order by created_at, key"
 )
@@ -119,8 +89,11 @@ async def tenants(db: Database) -> list[int]:
 
 
 async def cluster(db: Database) -> str:
-    """Return what tells this database cluster, and this history of it, from any other."""
-    return str((await db.rows(f"select {CLUSTER}"))[0][0])
+    """Return what tells this database cluster, this history of it, and the form of its states from any other.
+
+    A release that packs states in another form thereby computes all of them again.
+    """
+    return f"{(await db.rows(f'select {CLUSTER}'))[0][0]}/{STATE_FORMAT}"
 
 
 async def positions(db: Database, tenant: int) -> dict[int, tuple[Position, str]]:
@@ -174,10 +147,22 @@ async def own(connection: AsyncConnection, tenant: int, shard: int) -> None:
     await connection.execute(text("select pg_advisory_xact_lock(:space, :shard)"), lock)
 
 
-async def facts(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> Sequence[Any]:
-    """Return what all events of these people say, one record a person."""
-    found: Sequence[Any] = await (await driver(connection)).fetch(_FACTS, tenant, list(people), history, bought)
-    return found
+async def facts(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> Facts:
+    """Return what all events of these people say; people without an event are not in it."""
+    copied = BytesIO()
+
+    async def take(piece: bytes) -> None:
+        copied.write(piece)
+
+    query = _EVENTS.format(tenant=int(tenant), people=",".join(str(int(person)) for person in people))
+    await (await driver(connection)).copy_from_query(query, output=take, format="binary")
+    return gather(read(copied.getvalue()), history, bought)
+
+
+async def consents(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> list[tuple[int, bool | None, str]]:
+    """Return number, consent and country of people, by number."""
+    rows = await (await driver(connection)).fetch(_PEOPLE, tenant, list(people))
+    return [(person, None if consent is None else bool(consent), country) for person, consent, country in rows]
 
 
 async def keys(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> dict[int, tuple[bytes, list[bytes]]]:

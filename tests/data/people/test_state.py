@@ -186,6 +186,20 @@ async def test_another_cluster_means_everything_is_read_again(
     assert await publisher.marker(tenant, node_of(publisher)) == ""
 
 
+async def test_a_release_with_another_form_of_states_computes_all_of_them_again(
+    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+) -> None:
+    await put(event(1), event(2, user="bob"))
+    await applier.apply()
+    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 0
+    await db.run("update shard_position set cluster = regexp_replace(cluster, '/[0-9]+$', '/1')")
+    await db.run("update person_state set state = '\\x01' || substr(state, 2)")
+    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 2
+    kept = await db.rows("select state from person_state")
+    assert len(kept) == 2
+    assert all(unpack_state(row[0]) is not None for row in kept)
+
+
 async def test_redis_is_never_set_back(publisher: Publisher, tenant: int) -> None:
     key = person_key(tenant, 1, "ann")
     for seq, expected in ((255, 255), (256, 256), (255, 256), (1 << 60, 1 << 60), ((1 << 60) - 1, 1 << 60), ((1 << 60) + 1, (1 << 60) + 1)):
