@@ -43,8 +43,9 @@ bench-demo: $(VENV)/.run ## from nothing to a ready demo, in seconds
 bench-online-retail: $(VENV)/.run ## accuracy over HTTP on a real shop's data
 	$(BIN)/python benchmarks/online_retail.py
 
-bench-serving: $(VENV)/.run ## CPU a request beside a bare server; needs wrk (`make system-deps`)
-	$(BIN)/python benchmarks/serving/run.py
+bench-serving: $(VENV)/.run ## CPU a request beside other servers, and what Morsel needs at scale; needs wrk (`make system-deps`)
+	-$(BIN)/python -m pip install --quiet -e '.[bench]'
+	$(BIN)/python benchmarks/serving/run.py $(ARGS)
 
 bench-sends: $(VENV)/.run ## people a second that the worker prewarms for a send
 	$(BIN)/python benchmarks/serving/sends.py

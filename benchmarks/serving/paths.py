@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import time
 import urllib.parse
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Served:
         self.server = server
         self.cache = Redis.from_url(shop.urls.redis_url)
         self.token = self._token()
+        self._await_states()
 
     def _token(self) -> str:
         """Get an access token as a client would."""
@@ -63,6 +65,14 @@ class Served:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         connection.request("POST", "/oauth/token", urllib.parse.urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
         return str(json.load(connection.getresponse())["access_token"])
+
+    def _await_states(self, seconds: float = 300) -> None:
+        """Wait until the worker has brought every state to Redis, which begins empty."""
+        end = time.monotonic() + seconds
+        while b'"redis_trusted":true' not in self.ask(f"{_LIVE}1&explain=1").replace(b" ", b""):
+            if time.monotonic() > end:
+                raise RuntimeError("the states did not reach Redis")
+            time.sleep(0.2)
 
     def ask(self, path: str) -> bytes:
         """Return the body of one answer."""

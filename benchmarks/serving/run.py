@@ -12,9 +12,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from app.core import logging
-from benchmarks.serving import figures, large, paths, people, setup, wrk
+from benchmarks.serving import figures, large, paths, people, scoring, setup, wrk
 
-PARTS = ("paced", "redis", "starts", "memory")
+PARTS = ("paced", "scoring", "starts", "memory", "redis")
 MODELS = ("als", "personal", "item_to_item")
 LARGE_MODELS = ("als",)
 
@@ -61,8 +61,10 @@ def measure(given: argparse.Namespace, chosen: list[str], work: Path) -> None:
                 bench.report()
             if "paced" in chosen:
                 bench.paced()
-    if {"starts", "memory"} & set(chosen):
+    if {"scoring", "starts", "memory"} & set(chosen):
         with setup.shop(base / f"shop-{given.many}", given.many, given.people, LARGE_MODELS) as shop:
+            if "scoring" in chosen:
+                scoring.measure(shop, given.rounds, given.seconds, work)
             if "starts" in chosen:
                 large.starts(shop)
             if "memory" in chosen:
