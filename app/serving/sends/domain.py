@@ -108,6 +108,13 @@ def needed_s(people: int, per_s: float) -> float:
     return people / per_s
 
 
+def warm_in_s(send: Send, ahead: int, per_s: float) -> float:
+    """Return the seconds until everybody is warm: at the rate seen while it is under way, else after `ahead` people of other sends."""
+    if send.status is Status.WARMING and send.rate_per_s:
+        return needed_s(send.left, min(send.rate_per_s, per_s))
+    return needed_s(ahead + send.left, per_s) if send.left else 0.0
+
+
 def warm_from(send: Send, per_s: float) -> datetime:
     """Return the moment from which on a send is prewarmed."""
     return send.start_at - AHEAD - timedelta(seconds=needed_s(send.audience, per_s))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from app.core.settings import Settings
 from app.decisions.placements.domain import Placement
-from app.serving.sends.domain import LARGEST_LAG_S, Send, needed_s
+from app.serving.sends.domain import LARGEST_LAG_S, Send, warm_in_s
 from app.serving.sends.forecast import Capacity, Load
 
 Severity = Literal["error", "warning"]
@@ -156,15 +156,12 @@ def _audience(send: Send, facts: Facts, settings: Settings) -> Iterator[tuple[st
     elif 2 * send.strangers > send.audience:
         yield "audience_mostly_unknown", f"Check which ids were given: {send.strangers} of {send.audience} belong to nobody known."
     # nothing is late for a send that is warm already
-    people = facts.ahead + send.left
-    seconds = needed_s(people, settings.prewarm_per_s)
+    seconds = warm_in_s(send, facts.ahead, settings.prewarm_per_s)
     if send.left and seconds > facts.seconds_left:
         yield (
             "no_time_to_prewarm",
-            (
-                f"Start later or raise MORSEL_PREWARM_PER_S: {people} people take {int(seconds) + 1} seconds "
-                f"and {max(0, int(facts.seconds_left))} are left."
-            ),
+            f"Start later or raise MORSEL_PREWARM_PER_S: it takes {int(seconds) + 1} seconds until everybody is warm "
+            f"and {max(0, int(facts.seconds_left))} are left.",
         )
 
 

@@ -109,7 +109,7 @@ class Prewarmer:
             return begun is not None and await self._slice(begun, target, now)
         if send.note.startswith(_WAITS):
             await store.set_note(self._db, send, "")
-        return move is not Move.REST and await self._slice(send, target, now)
+        return move is Move.GO_ON and await self._slice(send, target, now)
 
     async def _begin(self, send: Send, target: "Target", note: str, now: datetime) -> Send | None:
         """Begin a pass; None when the send was changed meanwhile.

@@ -16,7 +16,7 @@ from app.core.logging import log
 from app.core.settings import Settings
 from app.data.people.domain import id_fault
 from app.serving.sends import findings, store
-from app.serving.sends.domain import FURTHEST, OPEN, Send, Status, needed_s
+from app.serving.sends.domain import FURTHEST, OPEN, Send, Status, warm_in_s
 from app.serving.sends.facts import gather
 from app.serving.sends.findings import Facts
 from app.serving.sends.schemas import Announced, FindingOut, ForecastOut, NewSend, Refused, SendDetail, SendOut, fields_of
@@ -181,6 +181,6 @@ def _forecast(send: Send, facts: Facts, settings: Settings) -> ForecastOut:
         server_processes=round(measured.processes, 2),
         measured_at=measured.measured_at,
         fits=None if measured.per_s is None else load.total_per_s <= measured.per_s,
-        prewarm_seconds=round(needed_s(facts.ahead + send.left, settings.prewarm_per_s), 1),
+        prewarm_seconds=round(warm_in_s(send, facts.ahead, settings.prewarm_per_s), 1),
         memory_bytes=facts.memory_needed,
     )

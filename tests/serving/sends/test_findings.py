@@ -93,6 +93,12 @@ def test_other_sends_share_the_time_and_the_servers() -> None:
     assert codes(replace(RIGHT, load=Load(3000, 0.8, 1.7, others_per_s=5000), limit_per_s=None)) == ["peak_over_capacity"]
 
 
+def test_a_send_under_way_is_judged_by_the_rate_that_is_seen() -> None:
+    slow = replace(SEND, pass_no=1, status=Status.WARMING, warmed=90, rate_per_s=0.2)
+    assert codes(replace(RIGHT, ahead=10_000_000), slow) == ["no_time_to_prewarm"]
+    assert codes(replace(RIGHT, ahead=10_000_000), replace(slow, rate_per_s=0.3)) == []
+
+
 def test_nothing_is_late_for_a_send_that_is_warm() -> None:
     warm = replace(SEND, pass_no=1, status=Status.WARM, warmed=990)
     assert codes(replace(RIGHT, seconds_left=-100.0, ahead=1000), warm) == []
