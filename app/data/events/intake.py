@@ -1,8 +1,12 @@
 """Grouped commits: requests that wait at the same moment share one transaction, and each is answered after it has committed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database
 from app.core.errors import Unavailable
@@ -16,6 +20,10 @@ from app.data.reach import or_unavailable
 
 # One transaction takes up to so many events: more would keep the first of them waiting without being cheaper an event.
 MOST_IN_A_GROUP = 5_000
+# Transactions at the same time: while one waits for the disk, the other is prepared.
+LANES = 2
+# An idle lane keeps its connection so long, to spare the next request finding one.
+_LINGER_S = 1.0
 # What an event takes beside its payload while it waits, roughly.
 _EVENT_BYTES = 600
 _AWAY = "Events cannot be stored now; send them again."
@@ -43,6 +51,36 @@ class _Waiting:
     done: asyncio.Future[Stored]
 
 
+class _Lane:
+    """A connection that transactions use one after the other; after a failure the next one gets a fresh connection."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._held = AsyncExitStack()
+        self._connection: AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction; commit at the end of the block, roll back and give the connection back on an error."""
+        try:
+            if self._connection is not None and (await _below(self._connection)).is_closed():
+                await self.close()
+            if self._connection is None:
+                self._connection = await self._held.enter_async_context(self._db.engine.connect())
+            connection = self._connection
+            # the driver's own transaction: SQLAlchemy would ask before each whether the connection lives
+            async with (await _below(connection)).transaction():
+                yield connection
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        self._connection = None
+        await self._held.aclose()
+
+
 class Intake:
     """Stores events of concurrent requests of one server process; bounded, so that a slow database cannot fill its memory.
 
@@ -56,7 +94,11 @@ class Intake:
         self._most = most_bytes
         self._waiting: list[_Waiting] = []
         self._bytes = 0
-        self._task: asyncio.Task[None] | None = None
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._open = 0
+        self._idle = 0
+        self._more = asyncio.Event()
+        self._closing = False
 
     async def store(self, tenant: int, messages: Sequence[Sequence[Event]]) -> Stored:
         """Store messages and return what became of each, after the commit; raises Unavailable, and then none was stored."""
@@ -69,26 +111,55 @@ class Intake:
         one = _Waiting(tenant, messages, sum(map(len, messages)), size, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         self._bytes += size
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+        self._more.set()
+        if not self._idle and self._open < LANES:
+            self._open += 1
+            lane = asyncio.create_task(self._run())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
         # a sender that goes away does not take the others' transaction along
         return await asyncio.shield(one.done)
 
     async def close(self) -> None:
         """Finish what waits."""
-        if self._task is not None:
-            await self._task
+        self._closing = True
+        self._more.set()
+        if self._lanes:
+            await asyncio.wait(self._lanes)
 
     async def _run(self) -> None:
-        await asyncio.sleep(0)  # requests of this turn of the loop come along; later ones gather during the commit
-        while self._waiting:
-            group = self._take()
-            try:
-                await self._commit(group)
-            except Exception as error:
-                await self._apart(group, error)
-            finally:
-                self._bytes -= sum(one.size for one in group)
+        lane = _Lane(self._db)
+        try:
+            await asyncio.sleep(0)  # requests of this turn of the loop come along; later ones gather during the commits
+            while self._waiting or await self._awaited():
+                if not self._waiting:
+                    continue
+                group = self._take()
+                try:
+                    await self._commit(lane, group)
+                except Exception as error:
+                    await self._apart(lane, group, error)
+                finally:
+                    self._bytes -= sum(one.size for one in group)
+        finally:
+            # from here on it takes nothing more: whoever comes while it gives its connection back opens another
+            self._open -= 1
+            await lane.close()
+
+    async def _awaited(self) -> bool:
+        """Wait a while for more requests; tell whether some came."""
+        if self._closing:
+            return False
+        self._more.clear()
+        self._idle += 1
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                await self._more.wait()
+        except TimeoutError:
+            return bool(self._waiting)
+        finally:
+            self._idle -= 1
+        return True
 
     def _take(self) -> list[_Waiting]:
         """Take the requests that wait longest, all of one tenant, up to the size of a group."""
@@ -104,14 +175,14 @@ class Intake:
         self._waiting = left
         return group
 
-    async def _apart(self, group: list[_Waiting], error: Exception) -> None:
+    async def _apart(self, lane: _Lane, group: list[_Waiting], error: Exception) -> None:
         """Tell senders that their events were not stored, after another try for each where the data may be to blame."""
         away = isinstance(error, Unavailable)
         for one in group:
             reason = error
             if len(group) > 1 and not away:
                 try:
-                    await self._commit([one])
+                    await self._commit(lane, [one])
                     continue
                 except Exception as own:
                     reason = own
@@ -120,7 +191,7 @@ class Intake:
         if not away:
             log.error("intake.failed", error=type(error).__name__, requests=len(group), exc_info=error)
 
-    async def _commit(self, group: list[_Waiting]) -> None:
+    async def _commit(self, lane: _Lane, group: list[_Waiting]) -> None:
         """Store a group in one transaction, then answer each of its requests."""
         seen: set[bytes] = set()
         events: list[Event] = []
@@ -135,7 +206,7 @@ class Intake:
                 events.extend(message)
                 places.extend([(one, position)] * len(message))
         with or_unavailable(_AWAY):
-            async with self._db.begin() as connection:
+            async with lane.begin() as connection:
                 tenant = group[0].tenant
                 told = await accept(
                     connection, tenant, events, keys=self._keys, claim=lambda ids: store.claim_messages(connection, tenant, ids)
@@ -152,3 +223,9 @@ class Intake:
             EVENTS_ACCEPTED.labels("http").inc(len(outcomes[id(one)].landed))
             if not one.done.done():
                 one.done.set_result(outcomes[id(one)])
+
+
+async def _below(connection: AsyncConnection) -> Any:
+    found = (await connection.get_raw_connection()).driver_connection
+    assert found is not None
+    return found

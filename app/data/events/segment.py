@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -46,6 +47,8 @@ KINDS: dict[str, Kind] = {
     "purchase": Kind.PURCHASE,
 }
 _ITEM_FIELDS = ("product_id", "productId", "item_id", "id", "sku")
+_USER_ID = int(IdentityKind.USER_ID)
+_ID_FIELDS = ((_USER_ID, "userId"), (int(IdentityKind.ANONYMOUS_ID), "anonymousId"))
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
@@ -105,6 +108,7 @@ def _payload(message: dict[str, Any]) -> bytes:
     return payload
 
 
+@lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind | None:
     """Return the kind of a commerce event by its name, whatever its case and separators; None when unknown."""
     return KINDS.get(_SEPARATORS.sub(" ", name).strip().lower())
@@ -141,17 +145,18 @@ def _moment(message: dict[str, Any], how: Arrival) -> datetime:
 
 def _identities(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]:
     found: list[Identity] = []
-    for kind, field in ((IdentityKind.USER_ID, "userId"), (IdentityKind.ANONYMOUS_ID, "anonymousId")):
+    for kind, field in _ID_FIELDS:
         given = message.get(field)
-        if given in (None, "") or isinstance(given, bool):
+        if given is None or given == "" or isinstance(given, bool):
             continue
         if not isinstance(given, (str, int)):
             raise Refused(f"{field} is not a text")
-        if kind is IdentityKind.USER_ID and how.anonymous_only:
+        if kind == _USER_ID and how.anonymous_only:
             continue
-        if fault := id_fault(str(given)):
+        text = str(given)
+        if fault := id_fault(text):
             raise Refused(f"{field} {fault}")
-        found.append((int(kind), str(given)))
+        found.append((kind, text))
     if not found:
         raise Refused(
             "anonymousId is missing, and this key may not name users" if how.anonymous_only else "userId or anonymousId is missing"
@@ -190,8 +195,10 @@ def _object(message: dict[str, Any], field: str) -> dict[str, Any]:
 def _text(values: dict[str, Any], *fields: str) -> str | None:
     for field in fields:
         value = values.get(field)
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
-            text = str(value)
+        if value is None or value is True or value is False or not isinstance(value, (str, int)):
+            continue
+        text = str(value)
+        if text and not text.isspace():
             if "\0" in text or len(text) > 200:
                 raise Refused(f"{field} is longer than 200 characters or contains a NUL character")
             return text

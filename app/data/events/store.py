@@ -25,24 +25,30 @@ COLUMNS = (
     "source_no",
     "payload",
 )
-# Accepting holds the lock shared, rotating takes it alone: nobody claims an id in a generation that is being emptied.
+# Only one rotates at a time. Claiming needs no lock of its own: a statement that names both tables has them locked before it takes its
+# snapshot, and emptying one waits for all who have claimed in it, so nobody claims in a generation that is being emptied.
 _SEEN_LOCK = 7_301_000_001
+_CLAIM = """
+with now as materialized (select current from seen_generation),
+zero as (
+    insert into seen_0 (tenant, message_id) select $1, m from unnest($2::bytea[]) m
+    where (select current from now) = 0 and not exists (select from seen_1 o where o.tenant = $1 and o.message_id = m)
+    on conflict do nothing returning message_id
+),
+one as (
+    insert into seen_1 (tenant, message_id) select $1, m from unnest($2::bytea[]) m
+    where (select current from now) = 1 and not exists (select from seen_0 o where o.tenant = $1 and o.message_id = m)
+    on conflict do nothing returning message_id
+)
+select array(select message_id from zero union all select message_id from one)
+"""
 _SOURCE_LOCK = 7_301
 
 
 async def claim_messages(connection: AsyncConnection, tenant: int, ids: Collection[bytes]) -> set[bytes]:
     """Return those message ids that were not seen within the last two generations, and remember them."""
-    await connection.execute(text("select pg_advisory_xact_lock_shared(:lock)"), {"lock": _SEEN_LOCK})
-    current = await connection.scalar(text("select current from seen_generation"))
-    rows = await (await driver(connection)).fetch(
-        f"""insert into seen_{current} (tenant, message_id)
-            select $1, m from unnest($2::bytea[]) m
-            where not exists (select from seen_{1 - int(current or 0)} o where o.tenant = $1 and o.message_id = m)
-            order by m on conflict do nothing returning message_id""",
-        tenant,
-        sorted(ids),
-    )
-    return {row[0] for row in rows}
+    # sorted, so that two transactions that meet wait for each other instead of dying in a deadlock
+    return set(await (await driver(connection)).fetchval(_CLAIM, tenant, sorted(ids)))
 
 
 async def claim_rows(connection: AsyncConnection, tenant: int, source_no: int, hashes: Collection[bytes]) -> set[bytes]:

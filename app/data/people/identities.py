@@ -1,6 +1,7 @@
 """SQL of people and their external ids."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from app.data.people.keys import DataKeys
 _ATTEMPTS = 5
 
 _KNOWN = """
-select i.kind, i.value, p.person_no, p.data_key, p.consent, exists (
+select i.kind, i.value, p.person_no, p.data_key, p.consent, i.kind = 1 or exists (
     select from person_identity u where u.tenant = p.tenant and u.person_no = p.person_no and u.kind = 1
 ) as has_user_id
 from person_identity i join person p on p.tenant = i.tenant and p.person_no = i.person_no
@@ -57,8 +58,8 @@ async def resolve(
         if not found.links:
             return found.of
         try:
-            async with connection.begin_nested():
-                await _write(connection, tenant, found)
+            async with _savepoint(await driver(connection)) as below:
+                await _write(below, tenant, found)
             return found.of
         except _TakenMeanwhile:
             continue
@@ -102,8 +103,19 @@ async def _known(connection: AsyncConnection, tenant: int, wanted: Iterable[tupl
     return by_id
 
 
-async def _write(connection: AsyncConnection, tenant: int, found: Plan) -> None:
-    below = await driver(connection)
+@asynccontextmanager
+async def _savepoint(below: Any) -> AsyncIterator[Any]:
+    """Take back what the block wrote if it fails, and go on with the transaction, whoever began it."""
+    await below.execute("savepoint resolving")
+    try:
+        yield below
+    except _TakenMeanwhile:
+        await below.execute("rollback to savepoint resolving")
+        raise
+    await below.execute("release savepoint resolving")
+
+
+async def _write(below: Any, tenant: int, found: Plan) -> None:
     if found.people:
         await below.execute(_ADD_PEOPLE, tenant, [p.person_no for p in found.people], [p.sealed_key for p in found.people])
     if found.demoted:
