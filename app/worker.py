@@ -18,6 +18,7 @@ from app.data.partitions import ensure_partitions
 from app.data.people import jobs, store
 from app.data.people.publish import Publisher
 from app.data.reach import is_away
+from app.data.retention import drop_old_events
 from app.serving.sends.jobs import Prewarmer
 
 # Seconds between two turns of each loop that found nothing to do.
@@ -102,9 +103,10 @@ class Worker:
         return False
 
     async def keep_house(self) -> bool:
-        """Make partitions ahead, and forget old message ids."""
+        """Make partitions ahead, forget old message ids, and drop events that were kept long enough."""
         await ensure_partitions(self.db)
         await rotate_seen(self.db)
+        await drop_old_events(self.db, self.settings.event_retention_months)
         return False
 
     async def popular(self) -> bool:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     intake_buffer_mb: int = Field(
         64, ge=1, le=4096, description="Events that may wait to be stored in a process, in MB; more are answered 503."
     )
+    event_retention_months: int = Field(
+        0, ge=0, le=1200, description="Whole months after which stored events are dropped, by their arrival; 0 keeps them for ever."
+    )
     max_body_bytes: int = Field(8_388_608, ge=65_536, description="Largest request body accepted, in bytes.")
     # serving
     deadline_ms: int = Field(300, ge=20, le=10_000, description="Time an answer may take before a lower rung gives it.")

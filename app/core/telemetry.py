@@ -24,6 +24,7 @@ INTAKE_GROUP = Histogram(
     "morsel_intake_group_requests", "Requests whose events were stored in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 INTAKE_REFUSED = Counter("morsel_intake_full_total", "Messages sent back because too much was waiting to be stored.")
+EVENT_MONTHS_DROPPED = Counter("morsel_event_months_dropped_total", "Months of events dropped because they were kept long enough.")
 EVENTS_APPLIED = Counter("morsel_events_applied_total", "Events that reached the state of a person.")
 APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet applied.", multiprocess_mode="max")
 SNAPSHOT_AGE = Gauge("morsel_snapshot_age_seconds", "Seconds since the snapshot was last known to be current.", multiprocess_mode="max")

@@ -35,10 +35,15 @@ async def ensure_partitions(db: Database, now: datetime | None = None) -> list[s
     return made
 
 
+def month_name(table: str, month: int) -> str:
+    """Return the name of the partition of a month, counted from year 0."""
+    return f"{table}_{_spell(month, '')}"
+
+
 def _due(now: datetime) -> list[tuple[str, str, str, str]]:
     months = [now.year * 12 + now.month - 1 + ahead for ahead in range(MONTHS_AHEAD + 1)]
     return [
-        (f"{table}_{_spell(month, '')}", table, f"{_spell(month, '-')}-01", f"{_spell(month + 1, '-')}-01")
+        (month_name(table, month), table, f"{_spell(month, '-')}-01", f"{_spell(month + 1, '-')}-01")
         for table in TABLES
         for month in months
     ]

@@ -26,18 +26,19 @@ COLUMNS = (
     "payload",
 )
 # Only one rotates at a time. Claiming needs no lock of its own: a statement that names both tables has them locked before it takes its
-# snapshot, and emptying one waits for all who have claimed in it, so nobody claims in a generation that is being emptied.
+# snapshot, and emptying one waits for all who have claimed in it, so nobody claims in a generation that is being emptied. The limits
+# keep the planner from reading a whole generation.
 _SEEN_LOCK = 7_301_000_001
 _CLAIM = """
 with now as materialized (select current from seen_generation),
 zero as (
     insert into seen_0 (tenant, message_id) select $1, m from unnest($2::bytea[]) m
-    where (select current from now) = 0 and not exists (select from seen_1 o where o.tenant = $1 and o.message_id = m)
+    where (select current from now) = 0 and (select true from seen_1 where tenant = $1 and message_id = m limit 1) is null
     on conflict do nothing returning message_id
 ),
 one as (
     insert into seen_1 (tenant, message_id) select $1, m from unnest($2::bytea[]) m
-    where (select current from now) = 1 and not exists (select from seen_0 o where o.tenant = $1 and o.message_id = m)
+    where (select current from now) = 1 and (select true from seen_0 where tenant = $1 and message_id = m limit 1) is null
     on conflict do nothing returning message_id
 )
 select array(select message_id from zero union all select message_id from one)

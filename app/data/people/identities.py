@@ -14,12 +14,14 @@ from app.data.people.keys import DataKeys
 
 _ATTEMPTS = 5
 
+# The limits keep the planner from reading all people where a few hundred are asked for.
 _KNOWN = """
-select i.kind, i.value, p.person_no, p.data_key, p.consent, i.kind = 1 or exists (
-    select from person_identity u where u.tenant = p.tenant and u.person_no = p.person_no and u.kind = 1
+select i.kind, i.value, i.person_no, p.data_key, p.consent, i.kind = 1 or exists (
+    select from person_identity u where u.tenant = $1 and u.person_no = i.person_no and u.kind = 1
 ) as has_user_id
-from person_identity i join person p on p.tenant = i.tenant and p.person_no = i.person_no
-where i.tenant = $1 and i.key = any($2::bytea[])
+from unnest($2::bytea[]) k
+cross join lateral (select kind, value, person_no from person_identity where tenant = $1 and key = k limit 1) i
+cross join lateral (select data_key, consent from person where tenant = $1 and person_no = i.person_no limit 1) p
 """
 _ADD_PEOPLE = "insert into person (tenant, person_no, data_key) select $1, * from unnest($2::bigint[], $3::bytea[])"
 _ADD_LINKS = """
