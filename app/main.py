@@ -26,6 +26,7 @@ from app.serving import api as serving_api
 from app.serving import redirect
 from app.serving.door import Door, Server, is_hot
 from app.serving.sends import api as sends_api
+from app.widget import api as widget_api
 from app.wiring import resources
 
 ROUTERS = (
@@ -39,6 +40,7 @@ ROUTERS = (
     placements_api.router,
     templates_api.router,
     models_api.router,
+    widget_api.router,
     sends_api.router,
 )
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST_FILE = 320
 # Anyone may call these: health, the OAuth routes (which authenticate by themselves), signed links, the documents.
 OPEN = {
+    "/tracker.js",
     "/livez", "/readyz", "/metrics", "/oauth/token", "/oauth/revoke", "/.well-known/jwks.json",
     "/.well-known/oauth-authorization-server", "/c/{token}/{position}",
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The scripts that a shop's pages load."""
