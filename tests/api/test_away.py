@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 from app.core.db import Database
+from app.data.events.intake import Intake
+from app.data.people.keys import DataKeys
 from tests.serving.shop import Shop
 
 PART = {"frame": "{% for card in cards %}{{ card }}{% endfor %}", "card": "{{ item.title }}"}
@@ -16,13 +18,17 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/items/batch"): {"items": [{"id": "i1"}]},
     ("put", "/v1/items/{item_id}"): {"title": "One"},
     ("post", "/v1/batch"): {"batch": [{"type": "track", "event": "Product Viewed", "userId": "u1", "properties": {"product_id": "i1"}}]},
+    **{
+        ("post", f"/v1/{call}"): {"event": "Product Viewed", "userId": "u1", "properties": {"product_id": "i1"}}
+        for call in ("track", "identify", "page", "screen", "group", "alias")
+    },
     ("put", "/v1/admin/people/{user_id}/consent"): {"personalisation": True},
     ("put", "/v1/admin/placements/{name}"): {},
     ("put", "/v1/admin/templates/{name}"): {"html": PART, "text": PART},
     ("post", "/v1/admin/sends"): {"placement": "email-grid", "duration_s": 60, "everyone": True},
 }
 # these stand in memory, or need no store
-ANSWERING = ("/v1/recommendations", "/v1/snippets/{placement}", "/v1/rank", "/livez", "/readyz", "/metrics", "/.well-known")
+ANSWERING = ("/v1/recommendations", "/v1/snippets/{placement}", "/v1/rank", "/livez", "/readyz", "/metrics", "/.well-known", "/tracker.js")
 # these refuse what is asked before any store is: no such link, no such credential in the form
 REFUSING = {"/c/{token}/{position}": 404, "/oauth/token": 400, "/oauth/revoke": 400}
 
@@ -31,6 +37,7 @@ async def test_no_route_fails_when_the_database_is_away(shop: Shop) -> None:
     document = shop.app.openapi()
     gone = Database("postgresql://morsel@/none?host=/nonexistent", connect_timeout=1)
     shop.app.state.db = shop.app.state.access.db = gone
+    shop.app.state.intake = Intake(gone, DataKeys(shop.settings), most_bytes=1_000_000)
     wrong = {}
     for path, methods in document["paths"].items():
         for method in methods:
