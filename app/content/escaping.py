@@ -39,9 +39,17 @@ def ascii_html(text: str) -> bytes:
     return text.encode("ascii", "xmlcharrefreplace")
 
 
+# what most catalogues hold: nothing in it has to be encoded
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9/._~-]*)?(?:\?[A-Za-z0-9/._~=&-]+)?")
+
+
 def web_address(address: str) -> str:
     """Return an absolute http(s) address, percent-encoded and free of template tags; empty for anything else."""
     address = address.strip()
+    return address if _PLAIN_ADDRESS.fullmatch(address) else _rewritten(address)
+
+
+def _rewritten(address: str) -> str:
     try:
         parts = urlsplit(address)
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname:

@@ -16,6 +16,7 @@ def known_locale(name: str) -> str:
         return "en"
 
 
+@lru_cache(maxsize=16_384)
 def formatted(amount: Decimal | None, currency: str, locale: str) -> str:
     """Spell an amount with its currency for a locale; empty when there is no amount."""
     if amount is None:

@@ -15,6 +15,9 @@ from app.serving.snapshot.catalogue import Catalogue
 
 _MOST_LOCALES = 16
 _MOST_TEMPLATES = 32
+# some 40 MB of fronts; where another locale is asked for and there are more already, all begin anew
+_MOST_FRONTS = 100_000
+_MOST_WHOLE, _MOST_CARDS = 2_000, 12_000
 _DEFAULT_SIZE = 600
 CardKey = tuple[str, int, bool]
 
@@ -42,23 +45,35 @@ class Shelf:
     """All items of a catalogue as one locale shows them, prepared on first use, by their index.
 
     `fronts` is the JSON of each item before the hole of its link ("" before it was prepared), `unlinked` the prepared ones without
-    a page. `until` is the unix moment of the next change of a price among the prepared.
+    a page. `until` is the unix moment of the next change of a price among the prepared. Fronts are kept for all items; of values
+    and of rendered cards, which take more, only so many as fit beside a catalogue of 100,000.
     """
 
     def __init__(self, catalogue: Catalogue, locale: str) -> None:
         self._catalogue = catalogue
         self._locale = locale
-        self._items: list[ShownItem | None] = [None] * len(catalogue)
+        self._items: dict[int, ShownItem] = {}
         self._cards: dict[CardKey, list[Card | None]] = {}
+        self._asked = 0
+        self.prepared = 0
         self.fronts: list[str] = [""] * len(catalogue)
         self.unlinked: set[int] = set()
         self.until = float("inf")
 
     def item(self, index: int) -> ShownItem:
-        """Return an item."""
-        item = self._items[index]
+        """Return an item; whoever renders a card of it asks here first."""
+        self._asked += 1
+        if self._asked > _MOST_CARDS:
+            self._asked = 0
+            for cards in self._cards.values():
+                cards[:] = [None] * len(cards)
+        item = self._items.get(index)
         if item is None:
+            if len(self._items) >= _MOST_WHOLE:
+                self._items.clear()
             item = self._items[index] = _prepare(self._catalogue, index, self._locale)
+            if not self.fronts[index]:
+                self.prepared += 1
             self.fronts[index] = item.json
             self.until = min(self.until, item.until)
             if not item.target:
@@ -80,7 +95,7 @@ def shelf(catalogue: Catalogue, locale: str, now: float) -> Shelf:
     known: Shelf | None = catalogue.shelves.get(locale)
     if known is not None and now < known.until:
         return known
-    if len(catalogue.shelves) >= _MOST_LOCALES:
+    if len(catalogue.shelves) >= _MOST_LOCALES or sum(one.prepared for one in catalogue.shelves.values()) > _MOST_FRONTS:
         catalogue.shelves.clear()
     made = catalogue.shelves[locale] = Shelf(catalogue, locale)
     return made

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT
 from app.data.catalog.service import put_items
-from benchmarks.serving import setup, wrk
+from benchmarks.serving import setup
 from benchmarks.serving.figures import middle, tell
 from benchmarks.serving.paths import Served
 from benchmarks.serving.processes import Running, forget_peak, memory_mb, morsel
@@ -19,6 +19,7 @@ STARTS = 3
 READY_S = 4.0
 RSS_MB = 450.0
 _LIVE = "/v1/recommendations?placement=live&user_id=p"
+_HTML = "/v1/snippets/live?user_id=p"
 
 
 def starts(shop: Shop, times: int = STARTS) -> None:
@@ -39,15 +40,15 @@ def starts(shop: Shop, times: int = STARTS) -> None:
     tell(f"ready_from_postgresql_{shop.items}_items", middle(fresh), "s")
 
 
-def memory(shop: Shop, seconds: int, work: Path) -> None:
-    """Tell the resident memory of a server process: ready, under load, and while its whole catalogue is built anew under load."""
+def memory(shop: Shop, work: Path) -> None:
+    """Tell the resident memory of a server process: ready, after it answered everybody in JSON and HTML, and during a swap under load."""
     with morsel(shop.variables()) as server:
         served = Served(shop, server)
         (pid,) = server.pids
         tell(f"rss_ready_{shop.items}_items", memory_mb(pid), "MB", most=RSS_MB)
-        target = served.target("memory", _LIVE)
-        wrk.measure(target, 32, seconds, work)
-        tell(f"rss_under_load_{shop.items}_items", memory_mb(pid), "MB", most=RSS_MB)
+        for path in (_LIVE, _HTML):
+            served.warm(path, work)
+        tell(f"rss_after_load_{shop.items}_items", memory_mb(pid), "MB", most=RSS_MB)
         forget_peak(pid)
         took, longest = _swap(served, server)
         tell(f"rss_peak_during_swap_{shop.items}_items", memory_mb(pid, "VmHWM"), "MB", most=RSS_MB)

@@ -68,7 +68,7 @@ def measure(given: argparse.Namespace, chosen: list[str], work: Path) -> None:
             if "starts" in chosen:
                 large.starts(shop)
             if "memory" in chosen:
-                large.memory(shop, given.seconds, work)
+                large.memory(shop, work)
     if "redis" in chosen:
         people.measure(given.online)
 

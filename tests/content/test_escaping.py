@@ -1,8 +1,10 @@
 """Catalogue text never leaves as markup, as a script, or as another platform's template tag."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.content.escaping import neutral_html, neutral_text, web_address
+from app.content.escaping import _PLAIN_ADDRESS, _rewritten, neutral_html, neutral_text, web_address
 from app.content.liquid import BadTemplate, compiled, rendered, shown
 
 HOSTILE = "<script>alert(\"x\")</script> 100%% cotton {{x}} {%y%} *|MERGE|* [[z]] ${q} 'single'"
@@ -91,3 +93,8 @@ def test_a_bomb_stops_at_its_limit(source: str) -> None:
 )
 def test_addresses_are_absolute_encoded_and_of_the_web(address: str, expected: str) -> None:
     assert web_address(address) == expected
+
+
+@given(st.from_regex(_PLAIN_ADDRESS, fullmatch=True))
+def test_an_address_that_needs_no_change_takes_the_short_way_to_the_same_result(address: str) -> None:
+    assert web_address(address) == _rewritten(address) == address

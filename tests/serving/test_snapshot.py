@@ -62,12 +62,13 @@ def test_an_empty_catalogue_can_be_built_kept_and_asked(tmp_path: Path) -> None:
 
 def test_documents_lie_in_a_file_without_a_name(tmp_path: Path) -> None:
     found = catalogue(10, tmp_path)
-    assert arena.is_mapped(found.arena)
+    assert found.documents.in_file
     assert list(tmp_path.iterdir()) == []
     assert found.document(9) == {"id": "i10", "title": "Item 10"}
 
 
-def test_documents_go_on_in_memory_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_documents_go_on_in_memory_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
     writing = arena.Writing(tmp_path)
     writing.write(b"first")
     real = writing._file
@@ -79,15 +80,17 @@ def test_documents_go_on_in_memory_when_the_disk_is_full(tmp_path: Path, monkeyp
             return getattr(real, name)
 
         def write(self, data: bytes) -> int:
-            real.write(data[:2])
-            raise OSError(errno.ENOSPC, "no space left")
+            written = real.write(data[:2])
+            if told:
+                raise OSError(errno.ENOSPC, "no space left")
+            return written
 
     monkeypatch.setattr(writing, "_file", Full())
     writing.write(b"second")
     writing.write(b"third")
     found = writing.done()
-    assert found.tobytes() == b"firstsecondthird"
-    assert not arena.is_mapped(found)
+    assert b"".join(found.pieces()) == b"firstsecondthird"
+    assert not found.in_file
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_a_catalogue(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_a_snapshot_comes_back_from_disk_with_its_changes(tmp_path: Path) -> Non
     disk.save(tmp_path, changed, {"some": "thing"}, {"catalogue": 5})
     found, config, versions = disk.load(tmp_path)
     assert (said(found), config, versions) == (said(changed), {"some": "thing"}, {"catalogue": 5})
-    assert arena.is_mapped(found.arena)
+    assert found.documents.in_file
 
 
 @pytest.mark.parametrize("name", ["arena.bin", "price.npy", "texts.npy"])
@@ -164,11 +167,11 @@ def test_the_file_on_disk_stands_for_the_same_documents_only(tmp_path: Path) -> 
     kept = catalogue(30)
     disk.save(tmp_path, kept, {}, {})
     assert disk.share(tmp_path, kept)
-    assert arena.is_mapped(kept.arena)
+    assert kept.documents.in_file
     assert said(kept) == said(catalogue(30))
     for other in (catalogue(29), catalogue(31)):
         assert not disk.share(tmp_path, other)
-        assert not arena.is_mapped(other.arena)
+        assert not other.documents.in_file
 
 
 async def test_items_come_from_the_database_as_they_were_put(db: Database, settings: Settings, tenant: int, tmp_path: Path) -> None:
@@ -197,8 +200,8 @@ async def test_a_server_takes_its_own_documents_from_disk_once_they_are_there(db
     await holder.start()
     found = holder.current[DEFAULT_TENANT].catalogue
     (path,) = (settings.data_dir.resolve() / "snapshot" / str(DEFAULT_TENANT)).glob("base-*/arena.bin")
-    assert path.read_bytes() == found.arena.tobytes()
-    assert arena.is_mapped(found.arena)
+    assert path.read_bytes() == b"".join(found.documents.pieces())
+    assert found.documents.in_file
     await put_items(db, settings, DEFAULT_TENANT, [{**document(51), "category": "Never seen"}])
     assert await holder.refresh()
     after = holder.current[DEFAULT_TENANT].catalogue

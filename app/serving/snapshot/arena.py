@@ -1,16 +1,40 @@
-"""Documents behind each other in a file that is mapped, so that they count as memory only while they are looked at."""
+"""Documents of all items behind each other, in a file that is read where somebody looks, so that they take no memory of the process."""
 
-import mmap
+import os
 import tempfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-Bytes = NDArray[np.uint8]
 _PIECE = 1 << 20
+
+
+class Documents:
+    """Bytes in an open file, whose name may be gone, or in memory."""
+
+    def __init__(self, source: BinaryIO | memoryview) -> None:
+        self._source = source
+        self._size = len(source) if isinstance(source, memoryview) else os.fstat(source.fileno()).st_size
+
+    @property
+    def in_file(self) -> bool:
+        """Tell whether the documents lie in a file."""
+        return not isinstance(self._source, memoryview)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def between(self, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to `stop`; raises OSError when the disk fails."""
+        if isinstance(self._source, memoryview):
+            return self._source[start:stop].tobytes()
+        return os.pread(self._source.fileno(), stop - start, start)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all documents in pieces of up to 1 MB."""
+        for start in range(0, self._size, _PIECE):
+            yield self.between(start, min(self._size, start + _PIECE))
 
 
 class Writing:
@@ -21,7 +45,8 @@ class Writing:
         if folder is not None:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as its mapping
+                # without a buffer, which would say only later that the disk is full
+                self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - stays open
             except OSError:
                 self._file = BytesIO()
 
@@ -29,47 +54,23 @@ class Writing:
         """Append documents."""
         start = self._file.tell()
         try:
-            self._file.write(documents)
+            whole = self._file.write(documents) == len(documents)
         except OSError:
-            if isinstance(self._file, BytesIO):
-                raise
+            whole = False
+        if not whole:
             # the disk is full: what it holds so far goes on in memory
             self._file.seek(0)
             self._file = BytesIO(self._file.read(start))
             self._file.seek(start)
             self._file.write(documents)
 
-    def done(self) -> Bytes:
+    def done(self) -> Documents:
         """Return all documents; nothing can be written any more."""
         if isinstance(self._file, BytesIO):
-            return np.frombuffer(self._file.getbuffer(), np.uint8)
-        self._file.flush()
-        return mapped(self._file)
+            return Documents(self._file.getbuffer())
+        return Documents(self._file)
 
 
-def mapped(file: BinaryIO) -> Bytes:
-    """Map a file; the array lives on when the file is closed, and when its name is gone."""
-    if not file.seek(0, 2):
-        return np.zeros(0, np.uint8)
-    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-
-
-def is_mapped(documents: Bytes) -> bool:
-    """Tell whether documents lie in a mapped file."""
-    return _mapping(documents) is not None
-
-
-def pieces(documents: Bytes) -> Any:
-    """Yield documents in pieces of up to 1 MB, and let the memory of each go again."""
-    mapping = _mapping(documents)
-    for start in range(0, len(documents), _PIECE):
-        yield documents[start : start + _PIECE].tobytes()
-        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapping.madvise(mmap.MADV_DONTNEED, start, min(_PIECE, len(documents) - start))
-
-
-def _mapping(documents: Bytes) -> mmap.mmap | None:
-    below: Any = documents
-    while below is not None and not isinstance(below, mmap.mmap):
-        below = below.obj if isinstance(below, memoryview) else getattr(below, "base", None)
-    return below
+def opened(path: Path) -> Documents:
+    """Return the documents of a file; raises OSError."""
+    return Documents(path.open("rb"))

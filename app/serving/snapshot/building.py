@@ -62,6 +62,6 @@ def build(rows: Rows) -> Catalogue:
         price=np.array(rows.price, np.float64),
         code=code,
         words=words,
-        arena=rows.documents.done(),
+        documents=rows.documents.done(),
         offsets=np.concatenate([[0], np.cumsum(np.array(rows.lengths, np.int64))]).astype(np.int64),
     )

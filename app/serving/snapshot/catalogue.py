@@ -1,4 +1,4 @@
-"""The catalogue in memory: arrays for filters, one arena of documents, and the shape of each item as it is shown."""
+"""The catalogue: arrays for filters in memory, documents in one file, and the shape of each item as it is shown."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from app.decisions.placements.domain import Filter
+from app.serving.snapshot.arena import Documents
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -63,7 +64,7 @@ class Catalogue:
     price: NDArray[np.float64]
     code: dict[str, NDArray[np.int32]]
     words: dict[str, list[str]]
-    arena: NDArray[np.uint8]
+    documents: Documents
     offsets: Ints
     changed: dict[int, bytes] = field(default_factory=dict)
 
@@ -133,7 +134,7 @@ class Catalogue:
         """Return an item's document as it was sent."""
         raw = self.changed.get(index)
         if raw is None:
-            raw = self.arena[self.offsets[index] : self.offsets[index + 1]].tobytes()
+            raw = self.documents.between(int(self.offsets[index]), int(self.offsets[index + 1]))
         parsed = orjson.loads(raw)
         return parsed if isinstance(parsed, dict) else {}
 
@@ -202,7 +203,7 @@ class Catalogue:
         codes = {name: {word: code for code, word in enumerate(words)} for name, words in self.words.items()}
         fresh = Catalogue(
             self.item_no, self.item_ids, self.group, self.group_no, self.available.copy(), self.price.copy(),
-            {name: code.copy() for name, code in self.code.items()}, self.words, self.arena, self.offsets, dict(self.changed),
+            {name: code.copy() for name, code in self.code.items()}, self.words, self.documents, self.offsets, dict(self.changed),
         )  # fmt: skip
         # the items and their groups stay, so what was built over them serves on
         fresh.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})

@@ -89,7 +89,7 @@ def _save_base(base: Path, catalogue: Catalogue) -> dict[str, str]:
             np.save(out, array)
             _settle(out)
     with (base / _ARENA).open("wb") as out:
-        for piece in arena.pieces(catalogue.arena):
+        for piece in catalogue.documents.pieces():
             out.write(piece)
         _settle(out)
     return {path.name: _sum(path) for path in base.iterdir()}
@@ -106,7 +106,7 @@ def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
                 raise Damaged(f"{name} of the snapshot was changed")
             if name != _ARENA:
                 arrays[name.removesuffix(".npy")] = np.load(base / name)
-        documents = _arena(base)
+        documents = arena.opened(base / _ARENA)
         raw = (folder / f"config-{pointer['config']}.json").read_bytes()
     except (OSError, ValueError) as error:
         raise Damaged(str(error)) from error
@@ -115,7 +115,7 @@ def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
     texts = orjson.loads(arrays["texts"].tobytes())
     catalogue = Catalogue(
         **{name: arrays[name] for name in _ARRAYS},
-        arena=documents,
+        documents=documents,
         item_ids=texts["item_ids"],
         words=texts["words"],
         code={name: arrays[f"code_{name}"] for name in _CODES},
@@ -125,24 +125,19 @@ def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
 
 
 def share(folder: Path, catalogue: Catalogue) -> bool:
-    """Let the file of the current snapshot, whose pages all processes share, stand for a catalogue's documents; tell whether it does.
+    """Let the file of the current snapshot, which all processes read, stand for a catalogue's own documents; tell whether it does.
 
     It must hold the same documents.
     """
     try:
-        base = folder / f"base-{current(folder)['base']}"
-        with (base / _ARENA).open("rb") as file:
-            same = all(file.read(len(piece)) == piece for piece in arena.pieces(catalogue.arena)) and not file.read(1)
+        path = folder / f"base-{current(folder)['base']}" / _ARENA
+        with path.open("rb") as file:
+            same = all(file.read(len(piece)) == piece for piece in catalogue.documents.pieces()) and not file.read(1)
         if same:
-            catalogue.arena = _arena(base)
+            catalogue.documents = arena.opened(path)
     except OSError:
         return False
     return same
-
-
-def _arena(base: Path) -> arena.Bytes:
-    with (base / _ARENA).open("rb") as file:
-        return arena.mapped(file)
 
 
 def _spelled(catalogue: Catalogue) -> dict[str, str]:
