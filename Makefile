@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-events test-senders
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -52,6 +52,12 @@ bench-sends: $(VENV)/.run ## people a second that the worker prewarms for a send
 
 bench-rebuild: $(VENV)/.run ## people a second that `morsel rebuild` computes
 	$(BIN)/python benchmarks/rebuild.py
+
+bench-events: $(VENV)/.run ## durable events a second over HTTP beside a raw COPY
+	$(BIN)/python benchmarks/events.py
+
+test-senders: $(VENV)/.dev ## 10,000 events of Segment's library through a server that is killed
+	$(BIN)/python -m pytest tests/e2e/test_event_senders.py -m slow
 
 system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
 	apt-get update -qq

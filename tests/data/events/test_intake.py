@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from sqlalchemy import text
 
 from app.access import service as access_service
 from app.access.domain import ClientKind, KeyKind, Scope
@@ -20,7 +21,7 @@ from app.core.settings import Settings
 from app.data.events.domain import Event, Kind
 from app.data.events.intake import Intake
 from app.data.people.keys import DataKeys
-from tests.data.conftest import event
+from tests.data.conftest import Put, event
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias")
 
@@ -159,3 +160,38 @@ async def test_a_sender_that_goes_away_leaves_the_others_stored(intake: Intake, 
     gone.cancel()
     assert (await stays).landed == {0}
     assert (await db.rows("select count(*) from event"))[0][0] == 2
+
+
+async def test_an_id_that_is_claimed_while_the_generations_rotate_is_remembered_in_the_new_one(db: Database, put: Put) -> None:
+    async with db.begin() as rotating:
+        await rotating.execute(text("truncate seen_1"))
+        claiming = asyncio.create_task(put(event(1)))
+        async with asyncio.timeout(10):
+            while True:
+                if await db.rows("select 1 from pg_locks where not granted"):
+                    break
+                await asyncio.sleep(0.01)
+        await rotating.execute(text("update seen_generation set current = 1"))
+    assert (await claiming).landed == [0]
+    assert [row[0] for row in await db.rows("select (select count(*) from seen_0) || '/' || (select count(*) from seen_1)")] == ["0/1"]
+    assert (await put(event(1))).duplicates == [0]
+
+
+async def test_requests_that_come_during_a_commit_share_the_next_ones_and_find_a_lane_again_after_a_rest(
+    intake: Intake, db: Database, tenant: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.data.events.intake._LINGER_S", 0.01)
+    for turn in range(4):
+        stored = await asyncio.gather(*(intake.store(tenant, [[event(10 * turn + n, f"u{n}")]]) for n in range(4)))
+        assert [one.landed for one in stored] == [{0}] * 4
+        await asyncio.sleep(0.005 * turn)
+    await intake.close()
+    assert (await db.rows("select count(*) from event"))[0][0] == 16
+
+
+async def test_a_connection_that_died_while_its_lane_rested_is_replaced(intake: Intake, db: Database, tenant: int) -> None:
+    await intake.store(tenant, [[event(1)]])
+    await db.run("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()")
+    await asyncio.sleep(0.1)
+    assert (await intake.store(tenant, [[event(2)]])).landed == {0}
+    await intake.close()
