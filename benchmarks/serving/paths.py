@@ -15,7 +15,7 @@ from redis import Redis
 from app.core.db import Database
 from benchmarks.serving import pacing, wrk
 from benchmarks.serving.figures import middle, skip, spread, tell
-from benchmarks.serving.litserver import TOP, litserve
+from benchmarks.serving.litserver import BODY, litserve
 from benchmarks.serving.processes import NotStarted, Running, morsel, uvicorn
 from benchmarks.serving.setup import Shop
 from benchmarks.serving.wrk import Target
@@ -167,11 +167,11 @@ class Bench:
 
     def _litserve(self, served: Served) -> None:
         try:
-            server, body = self._stack.enter_context(litserve(served.shop))
+            server = self._stack.enter_context(litserve(served.shop))
         except (NotStarted, ImportError) as error:
             skip(LITSERVE, str(error))
             return
-        self.targets[LITSERVE] = Target(LITSERVE, server, "/predict", TOP, body=body)
+        self.targets[LITSERVE] = Target(LITSERVE, server, "/predict", 1_000_000, body=BODY)
 
     def rounds(self) -> None:
         """Measure all targets in turn, as often as asked, at every number of connections."""
