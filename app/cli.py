@@ -7,7 +7,7 @@ from typing import Any
 COMMANDS = {
     "serve": "serve:serve",
     "worker": "data:worker",
-    "migrate": "preparing:migrate",
+    "migrate": "serve:migrate",
     "demo": "shop:demo",
     "train": "models:train",
     "evaluate": "models:evaluate",

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app import worker as background
-from app.commands.reading import settings
-from app.commands.running import DEFAULT, Context, Tenant, fail, show, with_database
+from app.commands.running import DEFAULT, Context, Tenant, fail, settings, show, with_database
 from app.core import redis
 from app.core.embedded import services
 from app.data.catalog.importing import import_items

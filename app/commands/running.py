@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, NoReturn, TypeVar
 
 import orjson
 import typer
+from pydantic import ValidationError
 
 from app.access import service as access
-from app.commands.reading import settings
-from app.core import migrations
+from app.core import logging, migrations
+from app.core import settings as core_settings
 from app.core.db import Database
 from app.core.embedded import Urls, services
 from app.core.embedded.process import CannotStart
@@ -23,6 +25,18 @@ from app.core.settings import Settings
 Result = TypeVar("Result")
 Tenant = Annotated[str, typer.Option(help="Name of the tenant.")]
 DEFAULT = DEFAULT_TENANT_NAME
+
+
+def settings() -> Settings:
+    """Read the settings, or end with what is wrong with them."""
+    try:
+        found = core_settings.load()
+    except ValidationError as error:
+        for one in error.errors():
+            typer.echo(f"MORSEL_{'_'.join(str(p) for p in one['loc']).upper()}: {one['msg']}", err=True)
+        raise typer.Exit(2) from None
+    logging.configure(found.log_level, "console" if sys.stderr.isatty() else found.log_format)
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`morsel serve`: the parent of everything that answers. It owns the embedded servers, the worker process and the server processes."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -9,19 +10,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.commands.gate import Gate
-from app.commands.reading import settings
-from app.core import telemetry
+from app.access import service as access
+from app.commands.running import Context, fail, settings, with_database
+from app.content.templates import service as templates
+from app.core import ids, migrations, secret, telemetry
+from app.core.db import Database
 from app.core.embedded import Urls, services
 from app.core.embedded.process import CannotStart
 from app.core.logging import log
 from app.core.settings import Settings
+from app.decisions.placements import service as placements
 
 _BACKLOG = 4096
 
@@ -37,84 +40,60 @@ def serve(
         if value:
             os.environ[f"MORSEL_{name}"] = value
     found = settings()
-    starting = Starting(found)
     try:
+        access.check_exposure(found)
+        secret.master(found)
         with services(found, must=False) as urls:
-            hand_over(found, urls)
-            with starting.beside(urls), background(worker, starting.done):
-                listen(found, "app.commands.gate:application", ending=starting.failed)
-    except CannotStart as error:
-        refuse(error)
-    starting.check()
+            prepare(found, urls)
+            with background(worker):
+                listen(found)
+    except (access.Exposed, secret.WeakSecret, CannotStart) as error:
+        fail(error)
 
 
-def refuse(error: Exception) -> NoReturn:
-    """End the command with what keeps the server from starting."""
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1)
-
-
-def hand_over(found: Settings, urls: Urls) -> None:
-    """Tell the processes to come where the servers are, and where they count together."""
+def prepare(found: Settings, urls: Urls) -> None:
+    """Hand the URLs to the processes to come, migrate, and give a fresh shop its defaults; all of it may wait for a database."""
     os.environ["MORSEL_DATABASE_URL"], os.environ["MORSEL_REDIS_URL"] = urls.database_url, urls.redis_url
     telemetry.prepare_folder(found.data_dir.resolve() / "telemetry")
+    if not asyncio.run(reachable(urls.database_url)):
+        log.warning("serve.database_down", then="answering from the last snapshot")
+        return
+    migrations.upgrade(urls.database_url)
+    asyncio.run(_defaults(urls))
 
 
-class Starting:
-    """Prepares the database in a thread while the server processes load their modules, which takes them longer."""
+async def reachable(url: str) -> bool:
+    """Tell whether the database answers within two seconds."""
+    database = Database(url, 1, connect_timeout=2.0)
+    try:
+        async with asyncio.timeout(3):
+            await database.rows("select 1")
+    except Exception as error:
+        # whatever is wrong with the database, the snapshot can still answer
+        log.warning("serve.database_error", error=type(error).__name__)
+        return False
+    finally:
+        await database.close()
+    return True
 
-    def __init__(self, found: Settings) -> None:
-        self._found = found
-        self._fault: Exception | None = None
-        self.done = threading.Event()
-        self.failed = threading.Event()
 
-    @contextmanager
-    def beside(self, urls: Urls) -> Iterator[None]:
-        """Prepare beside the block; processes that it starts wait at the gate until that is done."""
-        gate = Gate(self._found.data_dir.resolve())
-        thread = threading.Thread(target=self._prepare, args=(urls, gate), name="prepare")
-        thread.start()
-        try:
-            yield
-        finally:
-            thread.join()
-            gate.remove()
-
-    def _prepare(self, urls: Urls, gate: Gate) -> None:
-        try:
-            # heavy: what it loads must not hold up the processes
-            from app.commands import preparing
-
-            preparing.check(self._found)
-            preparing.prepare(urls)
-        except Exception as error:
-            self._fault = error
-            self.failed.set()
-            gate.refuse()
-        else:
-            gate.open()
-            self.done.set()
-
-    def check(self) -> None:
-        """Raise what went wrong; a refusal ends the command with its text."""
-        if self._fault is None:
-            return
-        from app.commands.preparing import REFUSALS
-
-        if isinstance(self._fault, REFUSALS):
-            refuse(self._fault)
-        raise self._fault
+async def _defaults(urls: Urls) -> None:
+    database = Database(urls.database_url, 1)
+    try:
+        await templates.add_defaults(database, ids.DEFAULT_TENANT)
+        await placements.add_defaults(database, ids.DEFAULT_TENANT)
+    finally:
+        await database.close()
 
 
 @contextmanager
-def background(wanted: bool = True, after: threading.Event | None = None) -> Iterator[None]:
-    """Keep the worker process running beside the block, once `after` is set."""
+def background(wanted: bool = True) -> Iterator[None]:
+    """Keep the worker process running beside the block."""
     if not wanted:
         yield
         return
     ending = threading.Event()
-    keeper = threading.Thread(target=_keep_worker, args=(ending, after), name="worker-keeper", daemon=True)
+    keeper = threading.Thread(target=_keep_worker, args=(ending,), name="worker-keeper", daemon=True)
     keeper.start()
     try:
         yield
@@ -123,10 +102,7 @@ def background(wanted: bool = True, after: threading.Event | None = None) -> Ite
         keeper.join(timeout=15)
 
 
-def _keep_worker(ending: threading.Event, after: threading.Event | None) -> None:
-    while after is not None and not after.wait(0.1):
-        if ending.is_set():
-            return
+def _keep_worker(ending: threading.Event) -> None:
     pause = 0.0
     while not ending.wait(pause):
         # a session of its own: Ctrl-C reaches the parent, which ends the worker in order
@@ -144,8 +120,8 @@ def _keep_worker(ending: threading.Event, after: threading.Event | None) -> None
         pause = min(5.0, pause + 0.5)
 
 
-def listen(found: Settings, application: str, listening: socket.socket | None = None, ending: threading.Event | None = None) -> None:
-    """Serve until a signal comes or `ending` is set; the processes share one socket and are replaced when they die.
+def listen(found: Settings, application: str = "app.main:create_app", listening: socket.socket | None = None) -> None:
+    """Serve until a signal comes; the processes share one socket and are replaced when they die.
 
     `application` names the factory that each process calls, `listening` a socket that is bound already.
     """
@@ -171,8 +147,17 @@ def listen(found: Settings, application: str, listening: socket.socket | None = 
     shared = listening or config.bind_socket()
     shared.set_inheritable(True)
     try:
-        processes = Multiprocess(config, sockets=[shared])
-        processes.should_exit = ending or processes.should_exit
-        processes.run()
+        Multiprocess(config, sockets=[shared]).run()
     finally:
         shared.close()
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+
+    async def done(context: Context) -> None:
+        await templates.add_defaults(context.db, context.tenant)
+        await placements.add_defaults(context.db, context.tenant)
+
+    with_database(done)
+    typer.echo(f"schema {migrations.newest()}")

@@ -18,10 +18,8 @@ import numpy as np
 import typer
 
 from app.access import service as access
-from app.commands.preparing import prepare
-from app.commands.reading import settings
-from app.commands.running import fail
-from app.commands.serve import background, hand_over, listen
+from app.commands.running import fail, settings
+from app.commands.serve import background, listen, prepare
 from app.core import clock, ids, redis, secret
 from app.core.db import Database
 from app.core.embedded import services
@@ -111,8 +109,7 @@ def _run(found: Settings, listening: socket.socket) -> None:
             urls = services(found)
             where = urls.__enter__()
         try:
-            hand_over(found, where)
-            prepare(where)
+            prepare(found, where)
             found = found.model_copy(update={"database_url": where.database_url, "redis_url": where.redis_url})
             asyncio.run(_stocked(found, kept, shop, base_url))
             with background():

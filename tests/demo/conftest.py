@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import worker
-from app.commands.preparing import defaults
+from app.commands.serve import _defaults
 from app.commands.shopkeeping import SEED, generated, stock
 from app.core.db import Database
 from app.core.embedded import Urls
@@ -34,7 +34,7 @@ class Demo:
 async def stocked(settings: Settings) -> Kept:
     """Stock a small shop as `morsel demo` does."""
     urls = Urls(settings.database_url, settings.redis_url)
-    await defaults(urls)
+    await _defaults(urls)
     kept = Kept(SEED, SCALE, datetime.now(UTC).isoformat())
     coming = asyncio.get_running_loop().run_in_executor(None, generated, kept)
     await stock(settings, kept, coming, "http://test")
