@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +74,16 @@ def uvicorn(application: str, environment: Mapping[str, str], path: str) -> Iter
 
 @contextmanager
 def program(command: Sequence[str], environment: Mapping[str, str], port: int, path: str) -> Iterator[Running]:
-    """Run a server of another make; all processes below it count."""
+    """Run a server of another make; all processes below it count, and are ended with it."""
     with _started(command, environment, port, path, 120) as (process, ready_s):
-        yield Running(port, (process.pid, *below(process.pid)), ready_s)
+        pids = (process.pid, *below(process.pid))
+        try:
+            yield Running(port, pids, ready_s)
+        finally:
+            # it may leave its processes behind when it ends, so they are ended first
+            for pid in reversed(pids):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def serving(parent: int) -> tuple[int, ...]:
