@@ -27,16 +27,18 @@ def starts(shop: Shop, times: int = STARTS) -> None:
     snapshot = shop.settings.data_dir / "snapshot"
     with morsel(shop.variables()):
         _await_snapshot(snapshot)
-    local, fresh = [], []
+    local, fresh, used = [], [], []
     for _ in range(times):
         with morsel(shop.variables()) as server:
             local.append(server.ready_s)
+            used.append(server.cpu())
     for _ in range(times):
         shutil.rmtree(snapshot)
         with morsel(shop.variables()) as server:
             fresh.append(server.ready_s)
             _await_snapshot(snapshot)
     tell(f"ready_from_snapshot_{shop.items}_items", middle(local), "s", most=READY_S)
+    tell(f"ready_from_snapshot_{shop.items}_items_cpu_of_the_server_process", middle(used), "s")
     tell(f"ready_from_postgresql_{shop.items}_items", middle(fresh), "s")
 
 
