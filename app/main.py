@@ -63,7 +63,7 @@ class Morsel(FastAPI):
             scope["app"] = self
             await self.hot(scope, receive, send)
             return
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, errors.telling(send))
 
     def open_door(self, server: Server) -> None:
         """Let the serving routes pass by the framework, and under uvicorn by ASGI too (`app.serving.wire`)."""

@@ -20,6 +20,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Message, Send
 
 from app.core.logging import log
 
@@ -151,6 +152,26 @@ def problem_body(status: int, code: str, detail: str, **extra: Any) -> bytes:
 def problem_response(problem: Problem) -> Response:
     """Turn a problem into a response."""
     return Response(problem.body(), problem.status, problem.headers, media_type="application/problem+json")
+
+
+def telling(send: Send) -> Send:
+    """Let what the framework says by itself of a body that is too large, in plain text, leave as problem+json."""
+    told = False
+
+    async def tell(message: Message) -> None:
+        nonlocal told
+        if message["type"] == "http.response.start" and message["status"] == TooLarge.status:
+            fields = dict(message["headers"])
+            if not fields.get(b"content-type", b"").startswith(b"application/"):
+                told = True
+                body = TooLarge("The body is larger than this server takes.").body()
+                fields |= {b"content-type": b"application/problem+json", b"content-length": b"%d" % len(body)}
+                await send({**message, "headers": list(fields.items())})
+                await send({"type": "http.response.body", "body": body})
+        if not told:
+            await send(message)
+
+    return tell
 
 
 _STATUS_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}

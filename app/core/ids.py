@@ -54,9 +54,9 @@ def person_keys(tenant: int, key: bytes, recommender: str, filter_key: str, anch
     return f"{stem}s", f"{stem}c:{recommender}:{filter_key}:{anchor}"
 
 
-def pin_key(tenant: int, digest: bytes) -> str:
-    """Redis key of a pinned answer."""
-    return f"m:{{{tenant}.{short(digest)}}}:p"
+def pin_key(tenant: int, key: bytes, digest: bytes) -> str:
+    """Redis key of a pinned answer; it lies beside its person, on the same node of a Cluster, so that losing another costs nothing."""
+    return f"m:{{{tenant}.{short(key)}}}:p:{short(digest)}" if key else f"m:{{{tenant}.{short(digest)}}}:p"
 
 
 def marker_key(tenant: int) -> str:

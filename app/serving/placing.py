@@ -39,7 +39,7 @@ def place(call: Call, settings: Settings) -> None:
     if not rules.recommender:
         call.list_key = ""
     if call.send_id or call.campaign:
-        call.pin_key = ids.pin_key(call.tenant, pins.pin_digest(call))
+        call.pin_key = ids.pin_key(call.tenant, call.key, pins.pin_digest(call))
 
 
 def place_lowest(call: Call) -> None:

@@ -179,6 +179,10 @@ def _addresses_and_methods(site: Site) -> None:
     assert site.ask(f"{GRID}&user_id={'a' * 100_000}").status == 400
     too_large = site.ask("/v1/recommendations", "POST", b'{"user_id": "' + b"a" * 1_000_000 + b'"}', Content_Type="application/json")
     assert (too_large.status, too_large.json["code"]) == (413, "too_large")
+    for route in ("/v1/items/batch", "/v1/batch"):
+        too_large = site.ask(route, "POST", b'{"items": "' + b"a" * 8_400_000 + b'"}', Content_Type="application/json")
+        assert (too_large.status, too_large.headers["content-type"]) == (413, "application/problem+json"), route
+        assert too_large.json["code"] == "too_large", route
     get_with_type = site.ask(GRID, Content_Type="application/json", Accept="text/html")
     assert get_with_type.headers["content-type"] == "application/json; charset=utf-8", "the address chooses the format, not Accept"
 
