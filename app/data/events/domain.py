@@ -4,6 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.data.events.signals import About
 
 
 class Kind(IntEnum):
@@ -28,7 +32,7 @@ class Event:
 
     `identities` are pairs of `IdentityKind` and value, the strongest first. `message_id` (16 bytes) is what streams and
     files are de-duplicated on; the rows of one message share it. `quantity` is a number of pieces, a rating or minutes;
-    `value` the price of one piece. `payload` is the source's own text of the event.
+    `value` the price of one piece. `payload` is the source's own text of the event. `about` makes it a signal.
     """
 
     occurred_at: datetime
@@ -43,6 +47,7 @@ class Event:
     country: str | None = None
     payload: bytes | None = None
     traits: dict[str, object] | None = None
+    about: "About | None" = None
 
 
 def message_key(text: str) -> bytes:

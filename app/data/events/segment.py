@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from app.core.ids import IdentityKind
+from app.data.events import signals
 from app.data.events.domain import Event, Kind, message_key
 from app.data.events.times import parse_moment
 from app.data.people.domain import Identity, id_fault
@@ -95,6 +96,8 @@ def read(message: Any, how: Arrival) -> list[Event]:
         payload=payload,
         traits=traits,
     )
+    if what == "track":
+        first.about = signals.about(name, kind, properties, message.get("context"), public=how.anonymous_only)
     return list(_products(first, properties))
 
 

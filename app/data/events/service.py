@@ -52,7 +52,10 @@ async def accept(
     if outcome.landed:
         chosen = [events[position] for position in outcome.landed]
         catalogue = await store.items(connection, tenant, {event.item_id for event in chosen if event.item_id})
-        await store.add(connection, _records(tenant, chosen, people, catalogue, keys, source_no, outcome.unknown_items))
+        records = _records(tenant, chosen, people, catalogue, keys, source_no, outcome.unknown_items)
+        if any(event.about for event in chosen):
+            records = await _without_signals(connection, tenant, chosen, records)
+        await store.add(connection, records)
         await _learn(connection, tenant, chosen, people)
     return outcome
 
@@ -106,6 +109,24 @@ def _records(
             )
         )
     return records
+
+
+async def _without_signals(
+    connection: AsyncConnection, tenant: int, events: Sequence[Event], records: list[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Store the signals among records; return the others."""
+    told = [event.about for event in events if event.about]
+    numbers = await store.placements(connection, tenant, {about.placement for about in told if about.placement})
+    plain, signals = [], []
+    for event, record in zip(events, records, strict=True):
+        if event.about is None:
+            plain.append(record)
+            continue
+        about = event.about
+        placement_no = numbers.get(about.placement) if about.placement else None
+        signals.append((*record, about.signal, about.mark, about.client, about.recommendation_id, about.campaign, placement_no))
+    await store.add_signals(connection, signals)
+    return plain
 
 
 async def _learn(connection: AsyncConnection, tenant: int, events: Sequence[Event], people: dict[tuple[Identity, ...], Person]) -> None:

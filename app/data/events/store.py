@@ -25,6 +25,8 @@ COLUMNS = (
     "source_no",
     "payload",
 )
+# What signals have beside; other events leave these empty, and are copied without them.
+SIGNAL_COLUMNS = ("signal", "mark", "client", "recommendation_id", "campaign", "placement_no")
 # Only one rotates at a time. Claiming needs no lock of its own: a statement that names both tables has them locked before it takes its
 # snapshot, and emptying one waits for all who have claimed in it, so nobody claims in a generation that is being emptied. The limits
 # keep the planner from reading a whole generation.
@@ -91,6 +93,21 @@ async def items(connection: AsyncConnection, tenant: int, item_ids: Collection[s
 async def add(connection: AsyncConnection, records: Iterable[Sequence[Any]]) -> None:
     """Copy event rows in; values stand in the order of `COLUMNS`."""
     await (await driver(connection)).copy_records_to_table("event", columns=COLUMNS, records=records)
+
+
+async def add_signals(connection: AsyncConnection, records: Iterable[Sequence[Any]]) -> None:
+    """Copy signals in; values stand in the order of `COLUMNS`, then of `SIGNAL_COLUMNS`."""
+    await (await driver(connection)).copy_records_to_table("event", columns=COLUMNS + SIGNAL_COLUMNS, records=records)
+
+
+async def placements(connection: AsyncConnection, tenant: int, names: Collection[str]) -> dict[str, int]:
+    """Return the number of each known placement."""
+    if not names:
+        return {}
+    rows = await (await driver(connection)).fetch(
+        "select name, placement_no from placement where tenant = $1 and name = any($2::text[])", tenant, list(names)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def source(db: Database, tenant: int, name: str) -> int:

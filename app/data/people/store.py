@@ -17,10 +17,12 @@ from app.data.people.online import STATE_FORMAT
 SHARDS = 16
 _SHARD_LOCK = 7_302
 
-# All columns have a width of their own and none is null, so that rows can be read without looking at each.
+# All columns have a width of their own and none is null, so that rows can be read without looking at each. What a machine did, and what
+# was done to the person (sent, delivered, bounced), says nothing of the person: `events.signals.Signal` begins its acts with 8.
 _EVENTS = (
     "select person_no, coalesce(group_no, 0), kind, occurred_at, coalesce(order_key, event_no), coalesce(quantity, 0::real) "
-    "from event where tenant = {tenant} and person_no = any('{{{people}}}'::bigint[])"
+    "from event where tenant = {tenant} and person_no = any('{{{people}}}'::bigint[]) "
+    "and mark is null and (signal is null or signal >= 8)"
 )
 _PEOPLE = "select person_no, consent, coalesce(country, '') from person where tenant = $1 and person_no = any($2::bigint[]) order by 1"
 _IDENTITIES = (

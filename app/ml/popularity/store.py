@@ -12,7 +12,7 @@ create temporary table popular_weight on commit drop as
 with kept as (
     select distinct e.person_no, e.group_no, e.kind, date_trunc('day', e.occurred_at) as day
     from event e join person p on p.tenant = e.tenant and p.person_no = e.person_no
-    where e.tenant = :tenant and e.kind > 0 and e.group_no is not null
+    where e.tenant = :tenant and e.kind > 0 and e.group_no is not null and e.mark is null
       and e.occurred_at < :now and e.occurred_at >= :now - make_interval(days => :window_days)
       and coalesce(p.consent, :default_consent) <> 0
 )

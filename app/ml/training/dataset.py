@@ -22,11 +22,13 @@ select e.person_no::int8, e.group_no::int4, e.kind::int2,
        coalesce(e.quantity, 0)::float4
 from event e join person p on p.tenant = e.tenant and p.person_no = e.person_no
 where e.tenant = $1 and e.occurred_at >= $2 and e.occurred_at < $3 and e.group_no is not null and e.kind > 0
+  and e.mark is null
   and coalesce(p.consent, $4::int) <> 0
 """
 _GROUPS = """
 select distinct group_no from item where tenant = $1 and not absent
 union select distinct group_no from event where tenant = $1 and occurred_at >= $2 and occurred_at < $3 and group_no is not null
+  and mark is null
 order by 1
 """
 
