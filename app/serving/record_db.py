@@ -69,7 +69,7 @@ def _event(
     group_no = groups.get(item_no)
     item = item_no if group_no is not None else None
     name = "Recommendation Clicked"
-    return (tenant, at, os.urandom(16), person_no, int(Kind.CLICK), name, item, group_no, None, 1.0, None, None, payload)
+    return (tenant, at, os.urandom(16), person_no, int(Kind.CLICK), name, item, group_no, None, 1.0, None, None, payload, False)
 
 
 async def _pairs(connection: Any, sql: str, **values: Any) -> list[tuple[int, int]]:

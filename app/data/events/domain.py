@@ -11,8 +11,14 @@ if TYPE_CHECKING:
 
 
 class Kind(IntEnum):
-    """What a person did to an item, weakest first; the numbers stand in stored events and in models."""
+    """What a person did to an item, weakest first; the numbers stand in stored events and in models.
 
+    What stands below zero is counted and belongs to visits and carts, but is no part of a history and carries no weight.
+    """
+
+    CART_CLEAR = -3
+    CART_REMOVE = -2
+    PAGE = -1
     NONE = 0
     IMPRESSION = 1
     CLICK = 2
@@ -32,7 +38,8 @@ class Event:
 
     `identities` are pairs of `IdentityKind` and value, the strongest first. `message_id` (16 bytes) is what streams and
     files are de-duplicated on; the rows of one message share it. `quantity` is a number of pieces, a rating or minutes;
-    `value` the price of one piece. `payload` is the source's own text of the event. `about` makes it a signal.
+    `value` the price of one piece. `payload` is the source's own text of the event. `about` makes it a signal. `on_site` says that
+    the person was on a page or in an app when it happened: such events make visits.
     """
 
     occurred_at: datetime
@@ -48,6 +55,7 @@ class Event:
     payload: bytes | None = None
     traits: dict[str, object] | None = None
     about: "About | None" = None
+    on_site: bool = False
 
 
 def message_key(text: str) -> bytes:

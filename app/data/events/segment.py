@@ -37,6 +37,14 @@ KINDS: dict[str, Kind] = {
     "wishlist product added to cart": Kind.CART,
     "product reviewed": Kind.RATING,
     "reviewed product": Kind.RATING,
+    "product removed": Kind.CART_REMOVE,
+    "removed product": Kind.CART_REMOVE,
+    # Segment has no name for it; these are what shops use
+    "cart cleared": Kind.CART_CLEAR,
+    "cart emptied": Kind.CART_CLEAR,
+    "cleared cart": Kind.CART_CLEAR,
+    "clear cart": Kind.CART_CLEAR,
+    "empty cart": Kind.CART_CLEAR,
     "order completed": Kind.PURCHASE,
     "completed order": Kind.PURCHASE,
     # GA4
@@ -45,12 +53,16 @@ KINDS: dict[str, Kind] = {
     "view item": Kind.VIEW,
     "add to wishlist": Kind.WISHLIST,
     "add to cart": Kind.CART,
+    "remove from cart": Kind.CART_REMOVE,
     "purchase": Kind.PURCHASE,
 }
 _ITEM_FIELDS = ("product_id", "productId", "item_id", "id", "sku")
 _USER_ID = int(IdentityKind.USER_ID)
 _ID_FIELDS = ((_USER_ID, "userId"), (int(IdentityKind.ANONYMOUS_ID), "anonymousId"))
 _SEPARATORS = re.compile(r"[\s_\-]+")
+_SEEN_PAGES = frozenset({"page", "screen"})
+# Told by whoever sends letters, not by a page, even if they name an anonymous id.
+_LETTERS = re.compile(r"(e ?mail|sms|push notification)\b")
 
 
 class Refused(ValueError):
@@ -82,7 +94,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
         raise Refused("type is missing or unknown")
     payload = _payload(message)
     name = _name(message, what)
-    kind = (kind_of(name) or Kind.NONE) if what == "track" else Kind.NONE
+    kind = (kind_of(name) or Kind.NONE) if what == "track" else Kind.PAGE if what in _SEEN_PAGES else Kind.NONE
     properties = _object(message, "properties")
     traits = _object(message, "traits") if what == "identify" else {}
     first = Event(
@@ -95,6 +107,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
         country=_country(message, traits),
         payload=payload,
         traits=traits,
+        on_site=_on_site(message, what, name),
     )
     if what == "track":
         first.about = signals.about(name, kind, properties, message.get("context"), public=how.anonymous_only)
@@ -124,6 +137,20 @@ def _name(message: dict[str, Any], what: str) -> str:
     if "\0" in name or len(name) > 200:
         raise Refused("event is longer than 200 characters or contains a NUL character")
     return name
+
+
+def _on_site(message: dict[str, Any], what: str, name: str) -> bool:
+    """Tell whether the person was on a page or in an app: it names an anonymous id or the page, which a shop's own servers do not."""
+    if what != "track":
+        return what in _SEEN_PAGES
+    context = message.get("context")
+    seen = isinstance(context, dict) and (isinstance(context.get("page"), dict) or isinstance(context.get("screen"), dict))
+    return (seen or bool(message.get("anonymousId"))) and not _of_a_letter(name)
+
+
+@lru_cache(maxsize=4096)
+def _of_a_letter(name: str) -> bool:
+    return bool(_LETTERS.match(_SEPARATORS.sub(" ", name).strip().lower()))
 
 
 def _message_id(message: dict[str, Any]) -> str:
@@ -174,6 +201,7 @@ def _products(first: Event, properties: dict[str, Any]) -> Iterator[Event]:
     for product in listed[1:]:
         # the first row carries what belongs to the whole message
         more = Event(first.occurred_at, first.message_id, first.identities, first.kind, first.name, order_id=first.order_id)
+        more.on_site = first.on_site
         yield _with(more, product)
 
 

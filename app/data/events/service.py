@@ -90,7 +90,7 @@ def _records(
                 ciphers[number] = keys.cipher(number, person.sealed_key)
             payload = ciphers[number].seal(payload)
         # one piece unless the source says otherwise, so that every reader sums the same column
-        quantity = event.quantity if event.quantity is not None or not event.kind else 1.0
+        quantity = event.quantity if event.quantity is not None or event.kind <= 0 else 1.0
         records.append(
             (
                 tenant,
@@ -106,6 +106,7 @@ def _records(
                 event.value,
                 source_no,
                 payload,
+                event.on_site,
             )
         )
     return records

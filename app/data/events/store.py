@@ -24,6 +24,7 @@ COLUMNS = (
     "value",
     "source_no",
     "payload",
+    "on_site",
 )
 # What signals have beside; other events leave these empty, and are copied without them.
 SIGNAL_COLUMNS = ("signal", "mark", "client", "recommendation_id", "campaign", "placement_no")

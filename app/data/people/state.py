@@ -7,16 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.people import store
+from app.data.people import facts as summing
+from app.data.people import store, summary
 from app.data.people.online import LARGEST_TIMES, State, empty_state, pack_state
+from app.data.people.profile import NOTHING
 from app.data.people.publish import Published
 
 PEOPLE_AT_ONCE = 500
 
 
-async def states(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> list[State]:
-    """Return the states of people by number, with 0 for a sequence number; one who withdrew consent keeps no history."""
-    facts = await store.facts(connection, tenant, people, history, bought)
+async def states(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> list[tuple[State, bytes]]:
+    """Return state and packed profile of people by number, with 0 for a sequence number; one who withdrew consent keeps neither."""
+    events = await store.events(connection, tenant, people)
+    facts, profiles = summing.gather(events, history, bought), summary.profiles(events)
     place = {person: index for index, person in enumerate(facts.person.tolist())}
     last_at = np.clip(facts.last_at, 0, 0xFFFFFFFF).astype(np.uint32)
     groups, kinds = facts.groups.astype(np.uint32), facts.kinds.astype(np.uint8)
@@ -27,25 +30,25 @@ async def states(connection: AsyncConnection, tenant: int, people: Sequence[int]
     for person, consent, country in await store.consents(connection, tenant, people):
         at = place.get(person)
         if at is None or consent is False:
-            found.append(empty_state(0, person, consent, country) if consent is not False else empty_state(0, person, consent))
+            empty = empty_state(0, person, consent, country) if consent is not False else empty_state(0, person, consent)
+            found.append((empty, NOTHING))
             continue
         own, purchases = slice(bounds[at], bounds[at + 1]), slice(bought_bounds[at], bought_bounds[at + 1])
-        found.append(
-            State(
-                0,
-                person,
-                consent,
-                country,
-                seen[at],
-                groups[own],
-                last_at[own],
-                kinds[own],
-                times[own],
-                facts.amounts[own],
-                bought_groups[purchases],
-                days[purchases],
-            )
+        state = State(
+            0,
+            person,
+            consent,
+            country,
+            seen[at],
+            groups[own],
+            last_at[own],
+            kinds[own],
+            times[own],
+            facts.amounts[own],
+            bought_groups[purchases],
+            days[purchases],
         )
+        found.append((state, profiles[at]))
     return found
 
 
@@ -58,15 +61,15 @@ async def recompute(db: Database, settings: Settings, tenant: int, shard: int, p
         await store.own(connection, tenant, shard)
         found = await states(connection, tenant, people, settings.history_items, settings.bought_items)
         keys = await store.keys(connection, tenant, people)
-        known = [state for state in found if state.person_no in keys]
+        known = [(state, profile) for state, profile in found if state.person_no in keys]
         if not known:
             return []
         rows, published = [], []
-        for state, seq in zip(known, await store.sequence(connection, len(known)), strict=True):
+        for (state, profile), seq in zip(known, await store.sequence(connection, len(known)), strict=True):
             person = state.person_no
             primary, others = keys[person]
             packed = pack_state(state._replace(seq=seq))
-            rows.append((person, primary, shard, seq, packed))
+            rows.append((person, primary, shard, seq, packed, profile))
             published.append(Published(primary, packed, others, person))
         await store.keep(connection, tenant, rows)
     return published

@@ -11,28 +11,29 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database, driver
-from app.data.people.facts import Facts, gather, read
+from app.data.people.facts import Events, read
 from app.data.people.online import STATE_FORMAT
+from app.data.people.profile import PROFILE_FORMAT
 
 SHARDS = 16
 _SHARD_LOCK = 7_302
 
-# All columns have a width of their own and none is null, so that rows can be read without looking at each. What a machine did, and what
-# was done to the person (sent, delivered, bounced), says nothing of the person: `events.signals.Signal` begins its acts with 8.
+# All columns have a width of their own and none is null, so that rows can be read without looking at each. What a machine did says
+# nothing of the person. A time in the future, as files may hold it, counts as the moment of arrival: it would be the newest for years.
 _EVENTS = (
-    "select person_no, coalesce(group_no, 0), kind, occurred_at, coalesce(order_key, event_no), coalesce(quantity, 0::real) "
-    "from event where tenant = {tenant} and person_no = any('{{{people}}}'::bigint[]) "
-    "and mark is null and (signal is null or signal >= 8)"
+    "select person_no, coalesce(group_no, 0), coalesce(item_no, 0), kind, least(occurred_at, received_at), coalesce(order_key, 0), "
+    "event_no, coalesce(quantity, 0::real), coalesce(value, 0::real), coalesce(signal, 0::smallint), on_site "
+    "from event where tenant = {tenant} and person_no = any('{{{people}}}'::bigint[]) and mark is null"
 )
 _PEOPLE = "select person_no, consent, coalesce(country, '') from person where tenant = $1 and person_no = any($2::bigint[]) order by 1"
 _IDENTITIES = (
     "select person_no, key, is_primary from person_identity where tenant = $1 and person_no = any($2::bigint[]) order by created_at, key"
 )
 _KEEP = """
-insert into person_state (tenant, person_no, key, shard, seq, state)
-select $1, * from unnest($2::bigint[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[])
-on conflict (tenant, person_no) do update
-set key = excluded.key, shard = excluded.shard, seq = excluded.seq, state = excluded.state, updated_at = now()
+insert into person_state (tenant, person_no, key, shard, seq, state, profile)
+select $1, * from unnest($2::bigint[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[], $7::bytea[])
+on conflict (tenant, person_no) do update set key = excluded.key, shard = excluded.shard, seq = excluded.seq, state = excluded.state,
+profile = excluded.profile, updated_at = now()
 """
 # One snapshot for both parts: the last event below the oldest open transaction is the place that was reached.
 _NEWS = """
@@ -91,11 +92,11 @@ async def tenants(db: Database) -> list[int]:
 
 
 async def cluster(db: Database) -> str:
-    """Return what tells this database cluster, this history of it, and the form of its states from any other.
+    """Return what tells this database cluster, this history of it, and the form of its states and profiles from any other.
 
-    A release that packs states in another form thereby computes all of them again.
+    A release that packs them in another form thereby computes all of them again.
     """
-    return f"{(await db.rows(f'select {CLUSTER}'))[0][0]}/{STATE_FORMAT}"
+    return f"{(await db.rows(f'select {CLUSTER}'))[0][0]}/{STATE_FORMAT}.{PROFILE_FORMAT}"
 
 
 async def positions(db: Database, tenant: int) -> dict[int, tuple[Position, str]]:
@@ -149,8 +150,8 @@ async def own(connection: AsyncConnection, tenant: int, shard: int) -> None:
     await connection.execute(text("select pg_advisory_xact_lock(:space, :shard)"), lock)
 
 
-async def facts(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> Facts:
-    """Return what all events of these people say; people without an event are not in it."""
+async def events(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> Events:
+    """Return all events of these people; people without an event are not in it."""
     copied = BytesIO()
 
     async def take(piece: bytes) -> None:
@@ -158,7 +159,7 @@ async def facts(connection: AsyncConnection, tenant: int, people: Sequence[int],
 
     query = _EVENTS.format(tenant=int(tenant), people=",".join(str(int(person)) for person in people))
     await (await driver(connection)).copy_from_query(query, output=take, format="binary")
-    return gather(read(copied.getvalue()), history, bought)
+    return read(copied.getvalue())
 
 
 async def consents(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> list[tuple[int, bool | None, str]]:
@@ -192,8 +193,8 @@ async def raise_sequence(db: Database) -> None:
     )
 
 
-async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, bytes]]) -> None:
-    """Store states: (person_no, primary key, shard, seq, packed state)."""
+async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, bytes, bytes]]) -> None:
+    """Store states: (person_no, primary key, shard, seq, packed state, packed profile)."""
     await (await driver(connection)).execute(_KEEP, tenant, *(list(column) for column in zip(*rows, strict=True)))
 
 

@@ -48,6 +48,10 @@ async def send(http: httpx.AsyncClient, *messages: Any, **more: Any) -> dict[str
         ("Order Completed", Kind.PURCHASE),
         ("Completed Order", Kind.PURCHASE),
         ("Product List Viewed", Kind.IMPRESSION),
+        ("Product Removed", Kind.CART_REMOVE),
+        ("remove_from_cart", Kind.CART_REMOVE),
+        ("Cart Cleared", Kind.CART_CLEAR),
+        ("empty-cart", Kind.CART_CLEAR),
         ("Something Else", Kind.NONE),
         ("Order Refunded", Kind.NONE),
     ],
@@ -63,6 +67,36 @@ def test_each_product_of_an_order_is_a_row_of_one_message() -> None:
     assert {row.order_id for row in rows} == {"12"}
     assert len({row.message_id for row in rows}) == 1
     assert [row.payload is not None for row in rows] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (track("Product Viewed"), False),  # from the shop's own servers
+        (track("Product Viewed", anonymousId="d"), True),
+        (track("Product Viewed", context={"page": {"path": "/"}}), True),
+        (track("Product Viewed", context={"screen": {"width": 1}}), True),
+        (track("Product Viewed", context="page"), False),
+        (track("Email Opened", anonymousId="d"), False),
+        (track("email_link_clicked", anonymousId="d"), False),
+        (track("Emails Preferred", anonymousId="d"), True),
+        ({"type": "page", "userId": "a"}, True),
+        ({"type": "screen", "userId": "a"}, True),
+        ({"type": "identify", "userId": "a", "anonymousId": "d"}, False),
+    ],
+)
+def test_events_of_pages_and_apps_make_visits(message: dict[str, Any], expected: bool) -> None:
+    (found,) = read(message, HOW)
+    assert found.on_site is expected
+    assert (found.kind is Kind.PAGE) == (message["type"] in ("page", "screen"))
+
+
+async def test_what_makes_visits_and_carts_is_stored(http: httpx.AsyncClient, db: Database, catalogue: dict[str, int]) -> None:
+    products = [{"product_id": "a"}, {"product_id": "b", "quantity": 2}]
+    told = track("Product Removed", anonymousId="d", properties={"products": products})
+    await send(http, told, track("Product Added", properties={"product_id": "a"}))
+    rows = await db.rows("select i.item_id, e.kind, e.quantity, e.on_site from event e join item i using (item_no) order by event_no")
+    assert [tuple(row) for row in rows] == [("a", -2, None, True), ("b", -2, 2.0, True), ("a", 5, 1.0, False)]
 
 
 def test_a_review_carries_its_rating() -> None:

@@ -54,7 +54,8 @@ async def test_every_call_of_segment_is_stored_under_its_name(http: httpx.AsyncC
     again = await http.post(f"/v1/{call}", json=message(messageId="1"))
     assert (again.status_code, again.json()["accepted"], again.json()["duplicates"]) == (200, 0, 1)
     rows = await db.rows("select name, kind from event")
-    assert [tuple(row) for row in rows] == [("Product Viewed", Kind.VIEW) if call == "track" else (call, Kind.NONE)]
+    kinds = {"track": Kind.VIEW, "page": Kind.PAGE, "screen": Kind.PAGE}
+    assert [tuple(row) for row in rows] == [("Product Viewed" if call == "track" else call, kinds.get(call, Kind.NONE))]
 
 
 async def test_a_write_key_is_taken_as_basic_user_and_from_the_body(anyone: httpx.AsyncClient, db: Database, write_key: str) -> None:

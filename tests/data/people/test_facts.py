@@ -8,7 +8,7 @@ import pytest
 
 from app.core.db import Database, driver
 from app.data.people import store
-from app.data.people.facts import read
+from app.data.people.facts import gather, read
 from tests.ml.database import add_events, add_items
 
 PEOPLE, GROUPS = 40, 15
@@ -79,7 +79,7 @@ async def test_facts_are_what_sql_says(db: Database, tenant: int, seed: int, his
     await _events(db, tenant, seed)
     async with db.begin() as connection:
         rows = await (await driver(connection)).fetch(_SQL, tenant, history, bought)
-        found = await store.facts(connection, tenant, range(1, PEOPLE + 1), history, bought)
+        found = gather(await store.events(connection, tenant, range(1, PEOPLE + 1)), history, bought)
     assert found.person.tolist() == [row["person_no"] for row in rows]
     assert found.last_seen.tolist() == [row["last_seen"] for row in rows]
     for place, row in enumerate(rows):
@@ -94,7 +94,7 @@ async def test_facts_are_what_sql_says(db: Database, tenant: int, seed: int, his
 
 async def test_people_without_events_are_not_in_it(db: Database, tenant: int) -> None:
     async with db.begin() as connection:
-        found = await store.facts(connection, tenant, [1, 2, 3], 200, 2000)
+        found = gather(await store.events(connection, tenant, [1, 2, 3]), 200, 2000)
     assert (len(found.person), found.bounds.tolist(), len(found.groups)) == (0, [0], 0)
 
 
@@ -102,7 +102,7 @@ async def test_events_without_a_group_only_say_when_somebody_was_seen(db: Databa
     await db.run("insert into person (tenant, person_no, data_key) values (:t, 1, 'k')", t=tenant)
     await add_events(db, tenant, [(1, None, 0, NOW, None, 1.0)])
     async with db.begin() as connection:
-        found = await store.facts(connection, tenant, [1], 200, 2000)
+        found = gather(await store.events(connection, tenant, [1]), 200, 2000)
     assert found.last_seen.tolist() == [round(NOW.timestamp() + 0.01)]
     assert found.bounds.tolist() == found.bought_bounds.tolist() == [0, 0]
 
