@@ -82,7 +82,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         Writer(links, public_url(settings)),
         serves,
     )
-    intake = Intake(db, DataKeys(settings), most_bytes=settings.intake_buffer_mb * 1_000_000)
+    intake = Intake(db, DataKeys(settings), most_bytes=settings.intake_buffer_mb * 1_000_000, most_ids=settings.person_ids)
     hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
     reader.reconnect()
     await limiter.warm()

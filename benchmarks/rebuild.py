@@ -28,7 +28,7 @@ _FILL = (
     "insert into item_group (tenant, group_id) select :tenant, 'g' || n from generate_series(1, :groups) n",
     "create temporary table someone on commit preserve rows as "
     "select n, ('x' || substr(md5(n::text), 1, 16))::bit(64)::bigint & 4611686018427387903 as person_no from generate_series(1, :people) n",
-    "insert into person (tenant, person_no, data_key, country, consent) select :tenant, person_no, '\\x00', 'GB', "
+    "insert into person (tenant, person_no, root_no, data_key, country, consent) select :tenant, person_no, person_no, '\\x00', 'GB', "
     "case when n % 50 = 0 then 0 when n % 3 = 0 then 1 end from someone",
     "insert into person_identity (tenant, key, kind, value, person_no, is_primary) "
     "select :tenant, substr(sha256(('u' || n)::bytea), 1, 12), 1, 'u' || n, person_no, true from someone",

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     history_items: int = Field(200, ge=1, le=1000, description="Most recent item groups a person's history keeps.")
     bought_items: int = Field(2000, ge=1, le=20_000, description="Bought item groups kept a person, newest first.")
     state_ttl_days: int = Field(90, ge=1, le=3650, description="Days a person's state stays in Redis without an event.")
+    person_ids: int = Field(100, ge=2, le=1000, description="Ids that can be linked to one person; links beyond are refused.")
     default_consent: bool = Field(True, description="Whether people who said nothing get personal answers.")
     max_item_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Largest item accepted, in bytes of JSON.")
     intake_buffer_mb: int = Field(

@@ -26,6 +26,8 @@ INTAKE_GROUP = Histogram(
 INTAKE_REFUSED = Counter("morsel_intake_full_total", "Messages sent back because too much was waiting to be stored.")
 EVENT_MONTHS_DROPPED = Counter("morsel_event_months_dropped_total", "Months of events dropped because they were kept long enough.")
 EVENTS_APPLIED = Counter("morsel_events_applied_total", "Events that reached the state of a person.")
+MERGES = Counter("morsel_people_merged_total", "Ids of people that changed the group they belong to.")
+MERGES_REFUSED = Counter("morsel_people_merges_refused_total", "Links between ids refused because the person has too many.")
 APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet applied.", multiprocess_mode="max")
 SNAPSHOT_AGE = Gauge("morsel_snapshot_age_seconds", "Seconds since the snapshot was last known to be current.", multiprocess_mode="max")
 

@@ -52,10 +52,12 @@ async def deeds(db: Database, tenant: int, user_id: str, most: int = 12) -> list
         with mine as (
             select e.group_no, i.item_id, e.kind, e.occurred_at, coalesce(e.order_key, e.event_no) as deed,
                    max(e.kind) over (partition by e.group_no) as strongest
-            from person_identity p
+            from person_identity n
+            join person o on o.tenant = n.tenant and o.person_no = n.person_no
+            join person p on p.tenant = o.tenant and p.root_no = o.root_no
             join event e on e.tenant = p.tenant and e.person_no = p.person_no and e.group_no is not null and e.kind > 0
             join item i on i.tenant = e.tenant and i.item_no = e.item_no
-            where p.tenant = :tenant and p.key = :key
+            where n.tenant = :tenant and n.key = :key
         )
         select (array_agg(item_id order by occurred_at desc))[1], max(kind),
                count(distinct deed) filter (where kind = strongest), max(occurred_at)

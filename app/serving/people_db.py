@@ -19,7 +19,7 @@ _AT_ONCE = 200
 # Consent is read from the person, not from the packed state: it may have changed a moment ago.
 _SQL = (
     "select encode(i.key, 'hex'), s.state, p.consent from person_identity i join person p using (tenant, person_no) "
-    "left join person_state s using (tenant, person_no) "
+    "left join person_state s on s.tenant = p.tenant and s.person_no = p.root_no "
     "where i.tenant = :tenant and i.key in (select decode(value, 'hex') from jsonb_array_elements_text(cast(:keys as jsonb)))"
 )
 

@@ -18,9 +18,9 @@ async def fill(db: Database, tenant: int, shop: Interactions, end: datetime) -> 
     await add_items(db, tenant, [(f"g{row}", "low" if row < shop.rows // 2 else "high", True) for row in range(shop.rows)])
     groups = [row.group_no for row in await db.rows("select group_no from item_group where tenant = :t order by group_no", t=tenant)]
     async with db.begin() as connection:
-        people = [(tenant, 100 + one, b"key", "DE" if one % 2 else "GB") for one in range(shop.people)]
+        people = [(tenant, 100 + one, 100 + one, b"key", "DE" if one % 2 else "GB") for one in range(shop.people)]
         raw = await driver(connection)
-        await raw.copy_records_to_table("person", columns=["tenant", "person_no", "data_key", "country"], records=people)
+        await raw.copy_records_to_table("person", columns=["tenant", "person_no", "root_no", "data_key", "country"], records=people)
     await add_events(
         db,
         tenant,

@@ -21,7 +21,7 @@ async def _shop(db: Database, tenant: int) -> None:
     await add_items(db, tenant, [(f"g{one}", "", True) for one in range(GROUPS)])
     groups = [row.group_no for row in await db.rows("select group_no from item_group order by group_no")]
     for person in range(PEOPLE):
-        await db.run("insert into person (tenant, person_no, data_key) values (:t, :p, 'k')", t=tenant, p=person + 1)
+        await db.run("insert into person (tenant, person_no, root_no, data_key) values (:t, :p, :p, 'k')", t=tenant, p=person + 1)
     events = []
     for _ in range(PEOPLE * 20):
         moment = END - timedelta(days=int(rng.integers(1, 40)))

@@ -30,7 +30,7 @@ async def _shop(db: Database, tenant: int) -> dict[str, int]:
     await add_items(db, tenant, ITEMS)
     for person, country, consent in ((1, "DE", None), (2, "DE", 1), (3, "GB", 1), (4, "GB", 0)):
         await db.run(
-            "insert into person (tenant, person_no, data_key, country, consent) values (:t, :p, 'k', :c, :consent)",
+            "insert into person (tenant, person_no, root_no, data_key, country, consent) values (:t, :p, :p, 'k', :c, :consent)",
             t=tenant,
             p=person,
             c=country,

@@ -40,7 +40,12 @@ async def test_events_come_back_as_they_were_stored(db: Database, tenant: int, s
 async def test_people_without_consent_and_events_outside_the_window_are_left_out(db: Database, tenant: int) -> None:
     await add_items(db, tenant, [("a", "", True)])
     for person_no, consent in ((1, 0), (2, 1), (3, None)):
-        await db.run("insert into person (tenant, person_no, data_key, consent) values (:t, :p, 'k', :c)", t=tenant, p=person_no, c=consent)
+        await db.run(
+            "insert into person (tenant, person_no, root_no, data_key, consent) values (:t, :p, :p, 'k', :c)",
+            t=tenant,
+            p=person_no,
+            c=consent,
+        )
     (group,) = [row.group_no for row in await db.rows("select group_no from item_group")]
     await add_events(db, tenant, [(person, group, 7, END - timedelta(days=1), None, 1.0) for person in (1, 2, 3)])
     await add_events(db, tenant, [(2, group, 7, END - timedelta(days=10), 5, 1.0), (2, group, 7, END, 6, 1.0)])

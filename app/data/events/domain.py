@@ -36,7 +36,8 @@ KIND_NAMES: dict[str, Kind] = {kind.name.lower(): kind for kind in Kind}
 class Event:
     """One thing that happened to one item (or to none), whatever source told it.
 
-    `identities` are pairs of `IdentityKind` and value, the strongest first. `message_id` (16 bytes) is what streams and
+    `identities` are pairs of `IdentityKind` and value, the strongest first: the event is that id's, and the others are the same person.
+    `former` are ids that the first one had before, as an alias says. `message_id` (16 bytes) is what streams and
     files are de-duplicated on; the rows of one message share it. `quantity` is a number of pieces, a rating or minutes;
     `value` the price of one piece. `payload` is the source's own text of the event. `about` makes it a signal. `on_site` says that
     the person was on a page or in an app when it happened: such events make visits.
@@ -56,6 +57,7 @@ class Event:
     traits: dict[str, object] | None = None
     about: "About | None" = None
     on_site: bool = False
+    former: tuple[tuple[int, str], ...] = ()
 
 
 def message_key(text: str) -> bytes:

@@ -86,7 +86,7 @@ async def import_events(
     source_no = await store.source(db, tenant, source)
     run = await runs.begin(db, tenant, "events", ", ".join(path.name for path in paths), source_no)
     bytes_all, bytes_before = sum(_size(path) for path in paths), 0
-    job = _Import(db, DataKeys(settings), tenant, source_no, report)
+    job = _Import(db, DataKeys(settings), tenant, source_no, report, settings.person_ids)
     try:
         async with store.only_import(db, source_no) as free:
             if not free:
@@ -116,6 +116,7 @@ class _Import:
     tenant: int
     source_no: int
     report: Report
+    most_ids: int
 
     async def land(self, file: str, chunk: _Chunk) -> None:
         """Store a chunk in one transaction and count what became of its rows."""
@@ -127,6 +128,7 @@ class _Import:
                 keys=self.keys,
                 claim=lambda ids: store.claim_rows(connection, self.tenant, self.source_no, ids),
                 source_no=self.source_no,
+                most_ids=self.most_ids,
             )
         report = self.report
         report.read += chunk.rows

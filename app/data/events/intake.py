@@ -15,6 +15,7 @@ from app.core.telemetry import EVENTS_ACCEPTED, INTAKE_GROUP, INTAKE_REFUSED
 from app.data.events import store
 from app.data.events.domain import Event
 from app.data.events.service import accept
+from app.data.people.domain import MOST_IDS
 from app.data.people.keys import DataKeys
 from app.data.reach import or_unavailable
 
@@ -88,10 +89,11 @@ class Intake:
     costs no other sender anything.
     """
 
-    def __init__(self, db: Database, keys: DataKeys, *, most_bytes: int) -> None:
+    def __init__(self, db: Database, keys: DataKeys, *, most_bytes: int, most_ids: int = MOST_IDS) -> None:
         self._db = db
         self._keys = keys
         self._most = most_bytes
+        self._most_ids = most_ids
         self._waiting: list[_Waiting] = []
         self._bytes = 0
         self._lanes: set[asyncio.Task[None]] = set()
@@ -209,7 +211,12 @@ class Intake:
             async with lane.begin() as connection:
                 tenant = group[0].tenant
                 told = await accept(
-                    connection, tenant, events, keys=self._keys, claim=lambda ids: store.claim_messages(connection, tenant, ids)
+                    connection,
+                    tenant,
+                    events,
+                    keys=self._keys,
+                    claim=lambda ids: store.claim_messages(connection, tenant, ids),
+                    most_ids=self._most_ids,
                 )
         INTAKE_GROUP.observe(len(group))
         for kind, positions in (("landed", told.landed), ("doubles", told.duplicates), ("no_consent", told.no_consent)):

@@ -1,75 +1,120 @@
-"""Who an event belongs to: the rules that link external ids to one person. Pure."""
+"""Ids of people, what they are linked by, and which of them are one person: the rules. Pure."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
 
 from app.core.ids import IdentityKind
 
 Identity = tuple[int, str]
 LONGEST_ID = 256
+LONGEST_EMAIL = 320
+MOST_IDS = 100
+_USER = int(IdentityKind.USER_ID)
+
+
+class Evidence(IntEnum):
+    """Why two ids are taken for one person; the numbers are stored."""
+
+    TOGETHER = 1
+    ALIAS = 2
 
 
 @dataclass(slots=True)
 class Person:
-    """A person as intake needs them; `sealed_key` opens with `DataKeys.cipher`."""
+    """The person of one id, as intake needs it: `sealed_key` opens with `DataKeys.cipher`, `consent` holds for the whole group.
+
+    `fresh` people were made in this transaction.
+    """
 
     person_no: int
     sealed_key: bytes
     consent: bool | None = None
-    has_user_id: bool = False
+    fresh: bool = False
 
 
-@dataclass
-class Plan:
-    """What must be written so that every id belongs to somebody."""
+@dataclass(frozen=True, slots=True, order=True)
+class Link:
+    """Two people who are one, says a message. Links order by which of them decides; between two users, numbers ascend."""
 
-    of: dict[tuple[Identity, ...], Person] = field(default_factory=dict)
-    people: list[Person] = field(default_factory=list)
-    links: list[tuple[Identity, Person, bool]] = field(default_factory=list)  # the flag: this id becomes the primary one
-    demoted: list[int] = field(default_factory=list)
+    rank: int
+    occurred_at: datetime
+    message_id: bytes
+    from_no: int
+    to_no: int
 
 
-def plan(wanted: Iterable[tuple[Identity, ...]], known: dict[Identity, Person], new: Callable[[], Person]) -> Plan:
-    """Give each tuple of ids (strongest first) its person, and say which people and links are new.
+def rank(from_kind: int, to_kind: int) -> int:
+    """Return which links come first: between users, then e-mail addresses of users, then all of anonymous ids."""
+    if from_kind == to_kind == _USER:
+        return 0
+    return 1 if from_kind == IdentityKind.EMAIL_SHA256 else 2
 
-    A known user id decides. An unknown one joins the person of a weaker id only if that person has no user id yet: on a
-    shared device the next user must not inherit the last one's history. Two known people are never merged here.
+
+def group(kinds: Mapping[int, int], links: Iterable[Link], most: int) -> tuple[dict[int, list[int]], set[Link]]:
+    """Return the groups that links make of people (by any member, the members ascending), and the links that would make one too large.
+
+    `kinds` gives the strongest kind of id of each person. The outcome depends on the set of links alone. Only a link between two
+    users joins groups that both have one.
     """
-    found = Plan()
-    for ids in wanted:
-        person = known.get(ids[0])
-        if person is None:
-            person = _owner(ids, known)
-            if person is None:
-                person = new()
-                found.people.append(person)
-                _link(found, known, ids[0], person, primary=True)
-            else:
-                promoted = ids[0][0] == IdentityKind.USER_ID
-                if promoted:
-                    found.demoted.append(person.person_no)
-                    found.links = [(i, p, primary and p is not person) for i, p, primary in found.links]
-                _link(found, known, ids[0], person, primary=promoted)
-        for weaker in ids[1:]:
-            if weaker not in known:
-                _link(found, known, weaker, person, primary=False)
-        found.of[ids] = person
-    return found
+    of = {person: [person] for person in kinds}
+    users = {person: kind == _USER for person, kind in kinds.items()}
+    full: set[Link] = set()
+    for link in sorted(set(links)):
+        left, right = of[link.from_no], of[link.to_no]
+        if left is right or (link.rank and users[left[0]] and users[right[0]]):
+            continue
+        if len(left) + len(right) > most:
+            full.add(link)
+            continue
+        has_user = users[left[0]] or users[right[0]]
+        left.extend(right)
+        users[left[0]] = has_user
+        for person in right:
+            of[person] = left
+    for members in {id(found): found for found in of.values()}.values():
+        members.sort()
+    return of, full
 
 
-def _owner(ids: tuple[Identity, ...], known: dict[Identity, Person]) -> Person | None:
-    for weaker in ids[1:]:
-        person = known.get(weaker)
-        if person is not None and not (person.has_user_id and ids[0][0] == IdentityKind.USER_ID):
-            return person
-    return None
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a member of a group said about personal answers; a refusal is overruled while who said yes later is of the group."""
+
+    person_no: int
+    said: bool | None
+    overruled_by: int | None
 
 
-def _link(found: Plan, known: dict[Identity, Person], identity: Identity, person: Person, *, primary: bool) -> None:
-    known[identity] = person
-    if identity[0] == IdentityKind.USER_ID:
-        person.has_user_id = True
-    found.links.append((identity, person, primary))
+def consent_of(members: Iterable[Said]) -> bool | None:
+    """Return what holds for a group: no, if one refused and no later yes of the same group overruled it; else yes, if one said so."""
+    found = list(members)
+    numbers = {one.person_no for one in found}
+    if any(one.said is False and one.overruled_by not in numbers for one in found):
+        return False
+    return True if any(one.said for one in found) else None
+
+
+def newest_country(told: Iterable[tuple[str, datetime | None]]) -> str:
+    """Return the country told last, of several at one moment the last by name; empty when none was told."""
+    found = [(at.timestamp() if at else 0.0, country) for country, at in told if country]
+    return max(found)[1] if found else ""
+
+
+def email_identity(text: object) -> Identity | None:
+    """Return the id that an e-mail address gives, which is kept as a hash only; None for what is no address."""
+    if not isinstance(text, str):
+        return None
+    address = text.strip().lower()
+    name, at, host = address.rpartition("@")
+    if not (name and at and host) or len(address) > LONGEST_EMAIL or any(c.isspace() for c in address):
+        return None
+    try:
+        return int(IdentityKind.EMAIL_SHA256), hashlib.sha256(address.encode()).hexdigest()
+    except UnicodeEncodeError:
+        return None
 
 
 def id_fault(value: str) -> str | None:

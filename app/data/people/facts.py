@@ -1,5 +1,6 @@
 """What events say about people: their newest item groups and their purchases, for many people at once. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +76,8 @@ class Facts:
     bought_day: Ints
 
 
-def read(copied: bytes) -> Events:
-    """Return the events of a binary COPY, each once, by person, group, kind and key.
+def read(copied: bytes, members: Mapping[int, int]) -> Events:
+    """Return the events of a binary COPY, each once, by root, group, kind and key; `members` gives the root of each person.
 
     The copied columns: person_no, group_no and item_no (0 for none), kind, moment, order (0 for none), event number, quantity, value,
     signal (0 for none), whether it happened on a page. Raises ValueError for any other form.
@@ -84,7 +85,18 @@ def read(copied: bytes) -> Events:
     body = len(copied) - _HEAD_BYTES - len(_TAIL)
     if not copied.startswith(_SIGNATURE) or body % ROW.itemsize or not copied.endswith(_TAIL):
         raise ValueError("PostgreSQL copied events in a form that is not known")
-    return distinct(np.frombuffer(copied, ROW, body // ROW.itemsize, _HEAD_BYTES))
+    return distinct(under_roots(np.frombuffer(copied, ROW, body // ROW.itemsize, _HEAD_BYTES), members))
+
+
+def under_roots(rows: Any, members: Mapping[int, int]) -> Any:
+    """Return rows with each person's root in place of the person; `members` gives the root of each person."""
+    if all(person == root for person, root in members.items()):
+        return rows
+    people = np.array(sorted(members), np.int64)
+    roots = np.array([members[person] for person in people.tolist()], np.int64)
+    rows = rows.copy()
+    rows["person"] = roots[np.searchsorted(people, rows["person"].astype(np.int64))]
+    return rows
 
 
 def distinct(rows: Any) -> Events:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -9,41 +10,53 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import driver
 from app.core.ids import new_person_no, person_key
-from app.data.people.domain import Identity, Person, Plan, plan
+from app.data.people.domain import Identity, Person
 from app.data.people.keys import DataKeys
 
 _ATTEMPTS = 5
 
 # The limits keep the planner from reading all people where a few hundred are asked for.
 _KNOWN = """
-select i.kind, i.value, i.person_no, p.data_key, p.consent, i.kind = 1 or exists (
-    select from person_identity u where u.tenant = $1 and u.person_no = i.person_no and u.kind = 1
-) as has_user_id
+select i.kind, i.value, i.person_no, p.data_key, p.consent
 from unnest($2::bytea[]) k
 cross join lateral (select kind, value, person_no from person_identity where tenant = $1 and key = k limit 1) i
 cross join lateral (select data_key, consent from person where tenant = $1 and person_no = i.person_no limit 1) p
 """
-_ADD_PEOPLE = "insert into person (tenant, person_no, data_key) select $1, * from unnest($2::bigint[], $3::bytea[])"
-_ADD_LINKS = """
+_ADD_PEOPLE = """
+insert into person (tenant, person_no, root_no, kind, data_key)
+select $1, n, n, k, d from unnest($2::bigint[], $3::smallint[], $4::bytea[]) v(n, k, d)
+"""
+_ADD_IDS = """
 insert into person_identity (tenant, key, kind, value, person_no, is_primary)
-select $1, * from unnest($2::bytea[], $3::smallint[], $4::text[], $5::bigint[], $6::boolean[])
+select $1, v.*, true from unnest($2::bytea[], $3::smallint[], $4::text[], $5::bigint[]) v
 on conflict do nothing returning key
 """
-_DEMOTE = "update person_identity set is_primary = false where tenant = $1 and person_no = any($2::bigint[]) and is_primary"
-# Rows are locked by number before they change: two transactions that meet wait for each other and do not lock up.
+# Rows are locked by number before they change: two transactions that meet wait for each other and do not lock up. What was told last
+# counts, whatever came first; of several countries or values told at one moment the last by name.
 _COUNTRIES = """
 with told as materialized (
-    select p.person_no, v.country from person p join unnest($2::bigint[], $3::text[]) v(person_no, country) using (person_no)
-    where p.tenant = $1 and p.country is distinct from v.country order by p.person_no for no key update of p
+    select p.person_no, v.country, v.at from person p
+    join unnest($2::bigint[], $3::text[], $4::timestamptz[]) v(person_no, country, at) using (person_no)
+    where p.tenant = $1 and (coalesce(p.country_at, '-infinity'), coalesce(p.country, '')) < (v.at, v.country)
+    order by p.person_no for no key update of p
 )
-update person p set country = told.country from told where p.tenant = $1 and p.person_no = told.person_no
+update person p set country = told.country, country_at = told.at from told where p.tenant = $1 and p.person_no = told.person_no
 """
 _TRAITS = """
 with told as materialized (
-    select p.person_no, v.traits::jsonb as traits from person p join unnest($2::bigint[], $3::text[]) v(person_no, traits) using (person_no)
+    select p.person_no, v.key, v.value::jsonb as value, v.at from person p
+    join unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) v(person_no, key, value, at) using (person_no)
     where p.tenant = $1 order by p.person_no for no key update of p
+),
+newer as (
+    select p.person_no, jsonb_object_agg(told.key, told.value) as traits, jsonb_object_agg(told.key, told.at) as at
+    from told join person p on p.tenant = $1 and p.person_no = told.person_no
+    where (coalesce((p.traits_at ->> told.key)::timestamptz, '-infinity'), coalesce((p.traits -> told.key)::text, ''))
+        < (told.at, told.value::text)
+    group by 1
 )
-update person p set traits = p.traits || told.traits from told where p.tenant = $1 and p.person_no = told.person_no
+update person p set traits = p.traits || newer.traits, traits_at = p.traits_at || newer.at
+from newer where p.tenant = $1 and p.person_no = newer.person_no
 """
 
 
@@ -51,18 +64,18 @@ class _TakenMeanwhile(Exception):
     """Another transaction gave one of the ids to somebody first."""
 
 
-async def resolve(
-    connection: AsyncConnection, tenant: int, wanted: Collection[tuple[Identity, ...]], keys: DataKeys
-) -> dict[tuple[Identity, ...], Person]:
-    """Return the person of each tuple of ids (strongest first), creating and linking what is unknown."""
+async def resolve(connection: AsyncConnection, tenant: int, wanted: Collection[Identity], keys: DataKeys) -> dict[Identity, Person]:
+    """Return the person of each id; an id that nobody knows becomes a person of its own."""
     for _ in range(_ATTEMPTS):
-        found = plan(wanted, await _known(connection, tenant, wanted), lambda: _fresh(keys))
-        if not found.links:
-            return found.of
+        found = await _known(connection, tenant, wanted)
+        missing = set(wanted) - found.keys()
+        if not missing:
+            return found
+        new = {identity: _fresh(keys) for identity in missing}
         try:
             async with _savepoint(await driver(connection)) as below:
-                await _write(below, tenant, found)
-            return found.of
+                await _write(below, tenant, new)
+            return found | new
         except _TakenMeanwhile:
             continue
     raise RuntimeError("ids of people kept changing hands while they were resolved")
@@ -70,39 +83,35 @@ async def resolve(
 
 async def known(connection: AsyncConnection, tenant: int, identity: Identity) -> Person | None:
     """Return the person of one id, or None."""
-    return (await _known(connection, tenant, [(identity,)])).get(identity)
+    return (await _known(connection, tenant, [identity])).get(identity)
 
 
-async def set_countries(connection: AsyncConnection, tenant: int, countries: dict[int, str]) -> None:
-    """Store the country of people by person number."""
+async def set_countries(connection: AsyncConnection, tenant: int, countries: dict[int, tuple[str, datetime]]) -> None:
+    """Store the country of people by person number, and when it was told; one that was told later stays."""
     if countries:
         people = sorted(countries)
-        await (await driver(connection)).execute(_COUNTRIES, tenant, people, [countries[p] for p in people])
+        columns = (list(column) for column in zip(*(countries[p] for p in people), strict=True))
+        await (await driver(connection)).execute(_COUNTRIES, tenant, people, *columns)
 
 
-async def add_traits(connection: AsyncConnection, tenant: int, traits: dict[int, dict[str, Any]]) -> None:
-    """Merge traits into those of people by person number."""
-    if traits:
-        people = sorted(traits)
-        await (await driver(connection)).execute(_TRAITS, tenant, people, [orjson.dumps(traits[p]).decode() for p in people])
+async def add_traits(connection: AsyncConnection, tenant: int, traits: dict[int, dict[str, tuple[Any, datetime]]]) -> None:
+    """Store traits of people by person number, each with when it was told; those that were told later stay."""
+    rows = [(p, key, orjson.dumps(value).decode(), at) for p in sorted(traits) for key, (value, at) in traits[p].items()]
+    if rows:
+        await (await driver(connection)).execute(_TRAITS, tenant, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def _fresh(keys: DataKeys) -> Person:
     number = new_person_no()
-    return Person(number, keys.new(number))
+    return Person(number, keys.new(number), fresh=True)
 
 
-async def _known(connection: AsyncConnection, tenant: int, wanted: Iterable[tuple[Identity, ...]]) -> dict[Identity, Person]:
-    every = sorted({person_key(tenant, kind, value) for ids in wanted for kind, value in ids})
+async def _known(connection: AsyncConnection, tenant: int, wanted: Iterable[Identity]) -> dict[Identity, Person]:
+    every = sorted({person_key(tenant, kind, value) for kind, value in wanted})
     rows = await (await driver(connection)).fetch(_KNOWN, tenant, every)
-    people: dict[int, Person] = {}
-    by_id: dict[Identity, Person] = {}
-    for kind, value, number, sealed, consent, has_user_id in rows:
-        person = people.get(number)
-        if person is None:
-            person = people[number] = Person(number, sealed, None if consent is None else bool(consent), has_user_id)
-        by_id[(kind, value)] = person
-    return by_id
+    return {
+        (kind, value): Person(number, sealed, None if consent is None else bool(consent)) for kind, value, number, sealed, consent in rows
+    }
 
 
 @asynccontextmanager
@@ -117,13 +126,10 @@ async def _savepoint(below: Any) -> AsyncIterator[Any]:
     await below.execute("release savepoint resolving")
 
 
-async def _write(below: Any, tenant: int, found: Plan) -> None:
-    if found.people:
-        await below.execute(_ADD_PEOPLE, tenant, [p.person_no for p in found.people], [p.sealed_key for p in found.people])
-    if found.demoted:
-        await below.execute(_DEMOTE, tenant, found.demoted)
+async def _write(below: Any, tenant: int, new: dict[Identity, Person]) -> None:
     # sorted, so that two transactions that meet wait for each other instead of dying in a deadlock
-    rows = sorted((person_key(tenant, i[0], i[1]), i[0], i[1], person.person_no, primary) for i, person, primary in found.links)
-    stored = await below.fetch(_ADD_LINKS, tenant, *(list(column) for column in zip(*rows, strict=True)))
-    if len(stored) != len(rows):
+    rows = sorted((person_key(tenant, i[0], i[1]), i[0], i[1], person.person_no, person.sealed_key) for i, person in new.items())
+    keys, kinds, values, numbers, sealed = (list(column) for column in zip(*rows, strict=True))
+    await below.execute(_ADD_PEOPLE, tenant, numbers, kinds, sealed)
+    if len(await below.fetch(_ADD_IDS, tenant, keys, kinds, values, numbers)) != len(rows):
         raise _TakenMeanwhile

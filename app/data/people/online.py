@@ -1,5 +1,8 @@
 """The value Redis and PostgreSQL keep of a person for serving: a state, or a pointer from a linked id to it.
 
+Both begin with format u8 · flags u8 · seq u64, so that of two values of a key the later one is known. A pointer goes on with the key
+of 12 bytes that it leads to; with zeros there it leads nowhere.
+
 Little-endian. A state is a head of 30 bytes (format u8 · flags u8 · seq u64 · person_no u64 · last_seen u32 · history length u16 ·
 bought length u16 · country length u8 · layout u8), then what was bought, the country, and the history, each column in as few bytes
 as its values need:
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 from app.data import packed
 
 STATE_FORMAT = 3
-POINTER_FORMAT = 2
+POINTER_FORMAT = 4
 LARGEST_TIMES = 65_535
 SECONDS_A_DAY = 86_400
 AMOUNT_ERROR = 0.001
@@ -30,7 +33,7 @@ _SEQ = struct.Struct("<xxQ")
 _AGES = struct.Struct("<IH")
 _CONSENT_FLAG: dict[bool | None, int] = {None: 0, True: 1, False: 2}
 _CONSENT: tuple[bool | None, ...] = (None, True, False, None)
-_KEY_BYTES = 12
+_POINTER = struct.Struct("<BBQ12s")
 _LARGEST_AGE = 65_535
 _LARGEST_UNIT_S = 3_600
 # flags: bits 0 and 1 consent, 2 and 3 how amounts are written
@@ -242,16 +245,16 @@ def state_seq(value: bytes) -> int | None:
     return int(_SEQ.unpack_from(value)[0])
 
 
-def pack_pointer(primary: bytes) -> bytes:
-    """Encode a pointer to the state under another key."""
-    return bytes((POINTER_FORMAT,)) + primary
+def pack_pointer(primary: bytes, seq: int) -> bytes:
+    """Encode a pointer to the state under another key, as of the reading `seq`."""
+    return _POINTER.pack(POINTER_FORMAT, 0, seq, primary)
 
 
 def unpack_pointer(value: bytes) -> bytes | None:
     """Return the key that a pointer names; None when the value is no pointer."""
-    if len(value) != 1 + _KEY_BYTES or value[0] != POINTER_FORMAT:
+    if len(value) != _POINTER.size or value[0] != POINTER_FORMAT:
         return None
-    return value[1:]
+    return value[-12:]
 
 
 def empty_state(seq: int, person_no: int, consent: bool | None, country: str = "", last_seen: int = 0) -> State:

@@ -11,12 +11,12 @@ from app.core.ids import state_key
 from app.core.redis import Node, Nodes
 from app.core.redis_slots import node_marker, trusted_value
 from app.core.telemetry import ERRORS
-from app.data.people.online import STATE_FORMAT, pack_pointer
+from app.data.people.online import POINTER_FORMAT, STATE_FORMAT, pack_pointer, state_seq
 
 # Bytes 3 to 10 hold the sequence, least byte first: compared from the last, without going through Lua's 53-bit numbers.
 _NEWER = f"""
 local old = redis.call('GETRANGE', KEYS[1], 0, 9)
-if #old == 10 and string.byte(old, 1) == {STATE_FORMAT} then
+if #old == 10 and (string.byte(old, 1) == {STATE_FORMAT} or string.byte(old, 1) == {POINTER_FORMAT}) then
   for i = 10, 3, -1 do
     local was, is = string.byte(old, i), string.byte(ARGV[1], i)
     if was > is then return 0 end
@@ -62,7 +62,7 @@ class Publisher:
     async def publish(self, tenant: int, states: Sequence[Published], only: Collection[str] | None = None) -> Left:
         """Write states and pointers, on all nodes or on some by name; return who is left.
 
-        A state that Redis holds with a higher sequence stays, and counts as written.
+        A value that Redis holds with a higher sequence stays, and counts as written.
         """
         left: Left = {}
         try:
@@ -91,9 +91,10 @@ class Publisher:
     def _commands(self, tenant: int, state: Published) -> list[tuple[str, tuple[Any, ...]]]:
         key = state_key(tenant, state.key)
         found: list[tuple[str, tuple[Any, ...]]] = [(key, ("EVALSHA", _NEWER_SHA, 1, key, state.state, self._ttl_s))]
-        for other in state.others:
-            key = state_key(tenant, other)
-            found.append((key, ("SET", key, pack_pointer(state.key), "EX", self._ttl_s)))
+        if state.others:
+            pointer = pack_pointer(state.key, state_seq(state.state) or 0)
+            for key in (state_key(tenant, other) for other in state.others):
+                found.append((key, ("EVALSHA", _NEWER_SHA, 1, key, pointer, self._ttl_s)))
         return found
 
     async def process(self, node: Node) -> str:

@@ -6,7 +6,7 @@ import time
 from app.core.db import Database
 from app.core.ids import IdentityKind
 from app.core.settings import Settings
-from app.data.people import identities, store
+from app.data.people import identities, merges, store
 from app.data.people.domain import id_fault
 from app.data.people.keys import DataKeys
 
@@ -20,15 +20,15 @@ class BadId(ValueError):
 async def set_consent(db: Database, settings: Settings, tenant: int, user_id: str, granted: bool) -> int:
     """Store whether a user wants personal answers, and post the change for Redis; return its number in the outbox.
 
-    A user who is not known yet is created, so that a refusal given before the first event holds. Raises BadId.
+    It holds for all ids that are one person with this one. A user who is not known yet is created, so that a refusal given before the
+    first event holds. Raises BadId.
     """
     if fault := id_fault(user_id):
         raise BadId(f"user_id {fault}")
     identity = (int(IdentityKind.USER_ID), user_id)
     async with db.begin() as connection:
-        found = await identities.resolve(connection, tenant, [(identity,)], DataKeys(settings))
-        person = found[(identity,)].person_no
-        await store.set_consent(connection, tenant, person, granted)
+        person = (await identities.resolve(connection, tenant, [identity], DataKeys(settings)))[identity].person_no
+        await merges.say(connection, tenant, person, granted, settings.person_ids)
         return await store.post(connection, tenant, "consent", person, {"granted": granted})
 
 

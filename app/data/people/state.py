@@ -1,6 +1,7 @@
 """From a person's facts to their packed state, in one transaction that owns the shard."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,6 +10,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.data.people import facts as summing
 from app.data.people import store, summary
+from app.data.people.domain import newest_country
 from app.data.people.online import LARGEST_TIMES, State, empty_state, pack_state
 from app.data.people.profile import NOTHING
 from app.data.people.publish import Published
@@ -17,8 +19,12 @@ PEOPLE_AT_ONCE = 500
 
 
 async def states(connection: AsyncConnection, tenant: int, people: Sequence[int], history: int, bought: int) -> list[tuple[State, bytes]]:
-    """Return state and packed profile of people by number, with 0 for a sequence number; one who withdrew consent keeps neither."""
-    events = await store.events(connection, tenant, people)
+    """Return state and packed profile of groups by their roots, with 0 for a sequence number; one that withdrew consent keeps neither.
+
+    A number that is no root has none.
+    """
+    members = await store.members(connection, tenant, people)
+    events = await store.events(connection, tenant, {one.person_no: one.root_no for one in members})
     facts, profiles = summing.gather(events, history, bought), summary.profiles(events)
     place = {person: index for index, person in enumerate(facts.person.tolist())}
     last_at = np.clip(facts.last_at, 0, 0xFFFFFFFF).astype(np.uint32)
@@ -27,7 +33,9 @@ async def states(connection: AsyncConnection, tenant: int, people: Sequence[int]
     bought_groups, days = facts.bought.astype(np.uint32), np.clip(facts.bought_day, 0, 0xFFFF).astype(np.uint16)
     bounds, bought_bounds, seen = facts.bounds.tolist(), facts.bought_bounds.tolist(), facts.last_seen.tolist()
     found = []
-    for person, consent, country in await store.consents(connection, tenant, people):
+    for person, group in groupby(members, key=lambda one: one.root_no):
+        told = list(group)
+        consent, country = told[0].consent, newest_country((one.country, one.country_at) for one in told)
         at = place.get(person)
         if at is None or consent is False:
             empty = empty_state(0, person, consent, country) if consent is not False else empty_state(0, person, consent)
@@ -55,17 +63,19 @@ async def states(connection: AsyncConnection, tenant: int, people: Sequence[int]
 async def recompute(db: Database, settings: Settings, tenant: int, shard: int, people: Sequence[int]) -> list[Published]:
     """Compute and store the states of people of one shard from all their events; return what Redis must be told.
 
-    The shard's lock is taken before anything is read, so a later sequence number always stands for a later reading.
+    Sequence numbers are drawn before anything is read, under the shard's lock: of two readings of one person, the later number is the
+    later reading. People may join a group of another shard meanwhile; whoever posts that lets the group draw a later number still.
     """
     async with db.begin() as connection:
         await store.own(connection, tenant, shard)
+        numbers = await store.sequence(connection, len(people))
         found = await states(connection, tenant, people, settings.history_items, settings.bought_items)
         keys = await store.keys(connection, tenant, people)
         known = [(state, profile) for state, profile in found if state.person_no in keys]
         if not known:
             return []
         rows, published = [], []
-        for (state, profile), seq in zip(known, await store.sequence(connection, len(known)), strict=True):
+        for (state, profile), seq in zip(known, numbers, strict=False):
             person = state.person_no
             primary, others = keys[person]
             packed = pack_state(state._replace(seq=seq))

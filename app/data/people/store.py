@@ -1,10 +1,10 @@
 """SQL of people's state: what events say about a person, states, positions, and the outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import text
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database, driver
 from app.data.people.facts import Events, read
-from app.data.people.online import STATE_FORMAT
+from app.data.people.online import POINTER_FORMAT, STATE_FORMAT
 from app.data.people.profile import PROFILE_FORMAT
 
 SHARDS = 16
@@ -25,10 +25,21 @@ _EVENTS = (
     "event_no, coalesce(quantity, 0::real), coalesce(value, 0::real), coalesce(signal, 0::smallint), on_site "
     "from event where tenant = {tenant} and person_no = any('{{{people}}}'::bigint[]) and mark is null"
 )
-_PEOPLE = "select person_no, consent, coalesce(country, '') from person where tenant = $1 and person_no = any($2::bigint[]) order by 1"
-_IDENTITIES = (
-    "select person_no, key, is_primary from person_identity where tenant = $1 and person_no = any($2::bigint[]) order by created_at, key"
+_MEMBERS = """
+select root_no, person_no, consent, coalesce(country, ''), country_at from person
+where tenant = $1 and root_no = any($2::bigint[]) order by 1, 2
+"""
+_IDENTITIES = """
+select p.root_no, i.key, i.is_primary and i.person_no = p.root_no
+from person p join person_identity i on i.tenant = p.tenant and i.person_no = p.person_no
+where p.tenant = $1 and p.root_no = any($2::bigint[]) order by i.created_at, i.key
+"""
+# Who has joined a group has no state of their own any more.
+_LEAVE = """
+delete from person_state where tenant = $1 and person_no in (
+    select person_no from person where tenant = $1 and root_no = any($2::bigint[]) and person_no <> root_no
 )
+"""
 _KEEP = """
 insert into person_state (tenant, person_no, key, shard, seq, state, profile)
 select $1, * from unnest($2::bigint[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[], $7::bytea[])
@@ -43,8 +54,9 @@ with last as materialized (
     and xid < pg_snapshot_xmin(pg_current_snapshot())
     order by xid desc, event_no desc limit 1
 )
-select e.person_no % :shards, array_agg(distinct e.person_no), min(e.received_at), count(*), min(last.xid::text), min(last.event_no)
-from event e, last
+select coalesce(p.root_no, e.person_no) % :shards, array_agg(distinct coalesce(p.root_no, e.person_no)), min(e.received_at), count(*),
+    min(last.xid::text), min(last.event_no)
+from last, event e left join person p on p.tenant = e.tenant and p.person_no = e.person_no
 where e.tenant = :tenant and (e.xid, e.event_no) > (cast(:xid as text)::xid8, :event_no)
 and (e.xid, e.event_no) <= (last.xid, last.event_no) group by 1
 """
@@ -69,6 +81,16 @@ class News:
     reached: Position
     oldest: datetime | None
     events: int
+
+
+class Member(NamedTuple):
+    """A member of a group: the consent that holds for all of it, and the country the member told, empty for none."""
+
+    root_no: int
+    person_no: int
+    consent: bool | None
+    country: str
+    country_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +118,7 @@ async def cluster(db: Database) -> str:
 
     A release that packs them in another form thereby computes all of them again.
     """
-    return f"{(await db.rows(f'select {CLUSTER}'))[0][0]}/{STATE_FORMAT}.{PROFILE_FORMAT}"
+    return f"{(await db.rows(f'select {CLUSTER}'))[0][0]}/{STATE_FORMAT}{POINTER_FORMAT}.{PROFILE_FORMAT}"
 
 
 async def positions(db: Database, tenant: int) -> dict[int, tuple[Position, str]]:
@@ -150,29 +172,29 @@ async def own(connection: AsyncConnection, tenant: int, shard: int) -> None:
     await connection.execute(text("select pg_advisory_xact_lock(:space, :shard)"), lock)
 
 
-async def events(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> Events:
-    """Return all events of these people; people without an event are not in it."""
+async def events(connection: AsyncConnection, tenant: int, members: Mapping[int, int]) -> Events:
+    """Return all events of people under their roots; `members` gives the root of each. Roots without an event are not in it."""
     copied = BytesIO()
 
     async def take(piece: bytes) -> None:
         copied.write(piece)
 
-    query = _EVENTS.format(tenant=int(tenant), people=",".join(str(int(person)) for person in people))
+    query = _EVENTS.format(tenant=int(tenant), people=",".join(str(int(person)) for person in members))
     await (await driver(connection)).copy_from_query(query, output=take, format="binary")
-    return read(copied.getvalue())
+    return read(copied.getvalue(), members)
 
 
-async def consents(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> list[tuple[int, bool | None, str]]:
-    """Return number, consent and country of people, by number."""
-    rows = await (await driver(connection)).fetch(_PEOPLE, tenant, list(people))
-    return [(person, None if consent is None else bool(consent), country) for person, consent, country in rows]
+async def members(connection: AsyncConnection, tenant: int, roots: Sequence[int]) -> list[Member]:
+    """Return the members of groups by their roots, root by root; each root is a member of its own."""
+    rows = await (await driver(connection)).fetch(_MEMBERS, tenant, list(roots))
+    return [Member(root, person, None if consent is None else bool(consent), *rest) for root, person, consent, *rest in rows]
 
 
-async def keys(connection: AsyncConnection, tenant: int, people: Sequence[int]) -> dict[int, tuple[bytes, list[bytes]]]:
-    """Return the primary key and the other keys of each person."""
+async def keys(connection: AsyncConnection, tenant: int, roots: Sequence[int]) -> dict[int, tuple[bytes, list[bytes]]]:
+    """Return the primary key and the other keys of each group by its root."""
     primary: dict[int, bytes] = {}
     every: dict[int, list[bytes]] = {}
-    for person, key, is_primary in await (await driver(connection)).fetch(_IDENTITIES, tenant, list(people)):
+    for person, key, is_primary in await (await driver(connection)).fetch(_IDENTITIES, tenant, list(roots)):
         every.setdefault(person, []).append(key)
         if is_primary:
             primary[person] = key
@@ -194,15 +216,17 @@ async def raise_sequence(db: Database) -> None:
 
 
 async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, bytes, bytes]]) -> None:
-    """Store states: (person_no, primary key, shard, seq, packed state, packed profile)."""
+    """Store states of roots: (person_no, primary key, shard, seq, packed state, packed profile)."""
+    await (await driver(connection)).execute(_LEAVE, tenant, [row[0] for row in rows])
     await (await driver(connection)).execute(_KEEP, tenant, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def states(db: Database, tenant: int, after: int, limit: int) -> list[tuple[int, bytes, bytes, list[bytes]]]:
-    """Return (person_no, primary key, packed state, other keys) of the next people by number."""
+    """Return (person_no, primary key, packed state, other keys) of the next roots by number."""
     rows = await db.rows(
-        "select s.person_no, s.key, s.state, array(select i.key from person_identity i where i.tenant = s.tenant "
-        "and i.person_no = s.person_no and i.key <> s.key) from person_state s "
+        "select s.person_no, s.key, s.state, array(select i.key from person m join person_identity i using (tenant, person_no) "
+        "where m.tenant = s.tenant and m.root_no = s.person_no and i.key <> s.key) "
+        "from person_state s join person p on p.tenant = s.tenant and p.person_no = s.person_no and p.root_no = p.person_no "
         "where s.tenant = :tenant and s.person_no > :after order by s.person_no limit :limit",
         tenant=tenant,
         after=after,
@@ -212,9 +236,10 @@ async def states(db: Database, tenant: int, after: int, limit: int) -> list[tupl
 
 
 async def people(db: Database, tenant: int, shard: int, after: int, limit: int) -> list[int]:
-    """Return the next person numbers of a shard."""
+    """Return the next roots of a shard."""
     rows = await db.rows(
         "select person_no from person where tenant = :tenant and person_no % :shards = :shard and person_no > :after "
+        "and root_no = person_no "
         "order by person_no limit :limit",
         tenant=tenant,
         shards=SHARDS,
@@ -226,8 +251,8 @@ async def people(db: Database, tenant: int, shard: int, after: int, limit: int) 
 
 
 async def count_people(db: Database, tenant: int) -> int:
-    """Return how many people a tenant knows."""
-    return int((await db.rows("select count(*) from person where tenant = :tenant", tenant=tenant))[0][0])
+    """Return how many people a tenant knows, each group as one."""
+    return int((await db.rows("select count(*) from person where tenant = :tenant and root_no = person_no", tenant=tenant))[0][0])
 
 
 async def post(connection: AsyncConnection, tenant: int, kind: str, person_no: int, payload: dict[str, Any]) -> int:
@@ -244,11 +269,11 @@ async def post(connection: AsyncConnection, tenant: int, kind: str, person_no: i
 
 
 async def letters(db: Database, tenant: int, after: int = 0, limit: int = 500) -> list[Letter]:
-    """Return the oldest open changes behind a number that concern people's state."""
+    """Return the oldest open changes behind a number that concern people's state, each under the root that is now theirs."""
     rows = await db.rows(
-        "select outbox_no, kind, person_no, extract(epoch from now() - created_at)::float8 from outbox "
-        "where tenant = :tenant and confirmed_at is null and outbox_no > :after "
-        "and kind = 'consent' and person_no is not null order by outbox_no limit :limit",
+        "select o.outbox_no, o.kind, coalesce(p.root_no, o.person_no), extract(epoch from now() - o.created_at)::float8 from outbox o "
+        "left join person p using (tenant, person_no) where o.tenant = :tenant and o.confirmed_at is null and o.outbox_no > :after "
+        "and o.kind in ('consent', 'merge') and o.person_no is not null order by o.outbox_no limit :limit",
         tenant=tenant,
         after=after,
         limit=limit,
@@ -271,11 +296,3 @@ async def confirmed(db: Database, tenant: int, outbox_no: int) -> bool:
         "select confirmed_at is not null from outbox where tenant = :tenant and outbox_no = :number", tenant=tenant, number=outbox_no
     )
     return bool(rows and rows[0][0])
-
-
-async def set_consent(connection: AsyncConnection, tenant: int, person_no: int, granted: bool) -> None:
-    """Store what a person said."""
-    await connection.execute(
-        text("update person set consent = :consent, consent_at = now() where tenant = :tenant and person_no = :person"),
-        {"consent": int(granted), "tenant": tenant, "person": person_no},
-    )

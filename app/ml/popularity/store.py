@@ -10,16 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _WEIGHTED = """
 create temporary table popular_weight on commit drop as
 with kept as (
-    select distinct e.person_no, e.group_no, e.kind, date_trunc('day', e.occurred_at) as day
+    select distinct p.root_no, e.group_no, e.kind, date_trunc('day', e.occurred_at) as day
     from event e join person p on p.tenant = e.tenant and p.person_no = e.person_no
     where e.tenant = :tenant and e.kind > 0 and e.group_no is not null and e.mark is null
       and e.occurred_at < :now and e.occurred_at >= :now - make_interval(days => :window_days)
       and coalesce(p.consent, :default_consent) <> 0
+),
+home as (
+    select distinct on (root_no) root_no, country from person where tenant = :tenant and coalesce(country, '') <> ''
+    order by root_no, country_at desc nulls last, country desc
 )
-select k.group_no, coalesce(p.country, '') as country,
+select k.group_no, coalesce(h.country, '') as country,
        sum((cast(:weights as float8[]))[k.kind + 1]
            * exp(-ln(2) * extract(epoch from :now - k.day) / 86400 / :half_life_days))::float8 as weight
-from kept k join person p on p.tenant = :tenant and p.person_no = k.person_no
+from kept k left join home h using (root_no)
 group by 1, 2
 """
 _GROUPS = """

@@ -16,7 +16,7 @@ _LINE = np.dtype([("fields", ">i2"), *[part for name, kind in _FIELDS for part i
 _HEADER_BYTES = 19
 
 _EVENTS = """
-select e.person_no::int8, e.group_no::int4, e.kind::int2,
+select p.root_no::int8, e.group_no::int4, e.kind::int2,
        (extract(epoch from $3::timestamptz - e.occurred_at) / 86400)::float4,
        coalesce(e.order_key, -1)::int8,
        coalesce(e.quantity, 0)::float4

@@ -26,23 +26,26 @@ _COUNTS = ("warmed", "already_warm", "gone", "no_consent", "no_history", "failed
 # The next people of an audience by number, with their keys as users, consent, and the sequence of their state.
 _LISTED = "select person_no from send_person where tenant = $1 and send_no = $2 and person_no > $3 order by person_no limit $4"
 _EVERYONE = f"""
-select p.person_no from person p where p.tenant = $1 and $2::int is not null and p.person_no > $3 and exists (
-    select from person_identity i where i.tenant = p.tenant and i.person_no = p.person_no and i.kind = {USER_ID}
-) order by p.person_no limit $4
+select p.person_no from person p where p.tenant = $1 and $2::int is not null and p.person_no > $3
+    and p.root_no = p.person_no and p.kind = {USER_ID} order by p.person_no limit $4
 """
 _PEOPLE = f"""
 with part as materialized (PART)
 select part.person_no, p.person_no is not null, p.consent, s.seq, i.keys
 from part
 left join person p on p.tenant = $1 and p.person_no = part.person_no
-left join person_state s on s.tenant = $1 and s.person_no = part.person_no
+left join person_state s on s.tenant = $1 and s.person_no = p.root_no
 left join lateral (
-    select array_agg(i.key) as keys from person_identity i where i.tenant = $1 and i.person_no = part.person_no and i.kind = {USER_ID}
+    select array_agg(i.key) as keys from person m join person_identity i on i.tenant = $1 and i.person_no = m.person_no
+    where m.tenant = $1 and m.root_no = p.root_no and i.kind = {USER_ID}
 ) i on true
 order by part.person_no
 """
-_STATES = "select person_no, state from person_state where tenant = $1 and person_no = any($2::bigint[])"
-_COUNT_EVERYONE = f"select count(distinct person_no) from person_identity where tenant = :tenant and kind = {USER_ID}"
+_STATES = """
+select p.person_no, s.state from person p join person_state s on s.tenant = p.tenant and s.person_no = p.root_no
+where p.tenant = $1 and p.person_no = any($2::bigint[])
+"""
+_COUNT_EVERYONE = f"select count(*) from person where tenant = :tenant and root_no = person_no and kind = {USER_ID}"
 
 
 class Recipient(NamedTuple):
@@ -123,8 +126,9 @@ async def add_keys(connection: AsyncConnection, keys: Sequence[bytes]) -> None:
 async def match_keys(connection: AsyncConnection, tenant: int) -> Matched:
     """Find out whom the keys name."""
     sql = (
-        "select count(*), count(i.key), count(distinct i.person_no) from (select distinct key from send_key) k "
-        "left join person_identity i on i.tenant = :tenant and i.key = k.key"
+        "select count(*), count(i.key), count(distinct p.root_no) from (select distinct key from send_key) k "
+        "left join person_identity i on i.tenant = :tenant and i.key = k.key "
+        "left join person p on p.tenant = i.tenant and p.person_no = i.person_no"
     )
     row = (await connection.execute(text(sql), {"tenant": tenant})).one()
     return Matched(*row)
@@ -146,8 +150,9 @@ async def add_people(connection: AsyncConnection, one: Send) -> None:
     """Make the people whom the keys name the audience of a send."""
     sql = (
         "insert into send_person (tenant, send_no, person_no) "
-        "select distinct cast(:tenant as smallint), cast(:send_no as int), i.person_no "
-        "from send_key k join person_identity i on i.tenant = :tenant and i.key = k.key"
+        "select distinct cast(:tenant as smallint), cast(:send_no as int), p.root_no "
+        "from send_key k join person_identity i on i.tenant = :tenant and i.key = k.key "
+        "join person p on p.tenant = i.tenant and p.person_no = i.person_no"
     )
     await connection.execute(text(sql), {"tenant": one.tenant, "send_no": one.send_no})
 

@@ -51,7 +51,7 @@ async def _events(db: Database, tenant: int, seed: int) -> None:
     await add_items(db, tenant, [(f"g{one}", "", True) for one in range(GROUPS)])
     groups = [row.group_no for row in await db.rows("select group_no from item_group order by group_no")]
     for person in range(PEOPLE):
-        await db.run("insert into person (tenant, person_no, data_key) values (:t, :p, 'k')", t=tenant, p=person + 1)
+        await db.run("insert into person (tenant, person_no, root_no, data_key) values (:t, :p, :p, 'k')", t=tenant, p=person + 1)
     events: list[Any] = []
     for _ in range(PEOPLE * 25):
         moment = NOW - timedelta(days=int(random.integers(0, 20)), microseconds=int(random.integers(0, 3)) * 250_000)
@@ -79,7 +79,7 @@ async def test_facts_are_what_sql_says(db: Database, tenant: int, seed: int, his
     await _events(db, tenant, seed)
     async with db.begin() as connection:
         rows = await (await driver(connection)).fetch(_SQL, tenant, history, bought)
-        found = gather(await store.events(connection, tenant, range(1, PEOPLE + 1)), history, bought)
+        found = gather(await store.events(connection, tenant, {n: n for n in range(1, PEOPLE + 1)}), history, bought)
     assert found.person.tolist() == [row["person_no"] for row in rows]
     assert found.last_seen.tolist() == [row["last_seen"] for row in rows]
     for place, row in enumerate(rows):
@@ -94,15 +94,15 @@ async def test_facts_are_what_sql_says(db: Database, tenant: int, seed: int, his
 
 async def test_people_without_events_are_not_in_it(db: Database, tenant: int) -> None:
     async with db.begin() as connection:
-        found = gather(await store.events(connection, tenant, [1, 2, 3]), 200, 2000)
+        found = gather(await store.events(connection, tenant, {1: 1, 2: 2, 3: 3}), 200, 2000)
     assert (len(found.person), found.bounds.tolist(), len(found.groups)) == (0, [0], 0)
 
 
 async def test_events_without_a_group_only_say_when_somebody_was_seen(db: Database, tenant: int) -> None:
-    await db.run("insert into person (tenant, person_no, data_key) values (:t, 1, 'k')", t=tenant)
+    await db.run("insert into person (tenant, person_no, root_no, data_key) values (:t, 1, 1, 'k')", t=tenant)
     await add_events(db, tenant, [(1, None, 0, NOW, None, 1.0)])
     async with db.begin() as connection:
-        found = gather(await store.events(connection, tenant, [1]), 200, 2000)
+        found = gather(await store.events(connection, tenant, {1: 1}), 200, 2000)
     assert found.last_seen.tolist() == [round(NOW.timestamp() + 0.01)]
     assert found.bounds.tolist() == found.bought_bounds.tolist() == [0, 0]
 

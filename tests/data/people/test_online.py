@@ -172,7 +172,7 @@ def test_times_saturate() -> None:
 
 
 def test_a_pointer_is_no_state_and_a_state_no_pointer() -> None:
-    pointer = pack_pointer(b"123456789012")
+    pointer = pack_pointer(b"123456789012", 7)
     assert unpack_pointer(pointer) == b"123456789012"
     assert unpack_state(pointer) is None
     assert unpack_pointer(pack_state(empty_state(1, 2, None))) is None
