@@ -16,7 +16,7 @@ from app.core.ids import IdentityKind
 from app.data.events import signals
 from app.data.events.domain import Event, Kind, message_key
 from app.data.events.times import parse_moment
-from app.data.people.domain import Identity, id_fault
+from app.data.people.domain import Identity, email_identity, id_fault
 
 LARGEST_EVENT = 32_768
 LARGEST_AMOUNT = 1e9
@@ -58,7 +58,6 @@ KINDS: dict[str, Kind] = {
 }
 _ITEM_FIELDS = ("product_id", "productId", "item_id", "id", "sku")
 _USER_ID = int(IdentityKind.USER_ID)
-_ID_FIELDS = ((_USER_ID, "userId"), (int(IdentityKind.ANONYMOUS_ID), "anonymousId"))
 _SEPARATORS = re.compile(r"[\s_\-]+")
 _SEEN_PAGES = frozenset({"page", "screen"})
 # Told by whoever sends letters, not by a page, even if they name an anonymous id.
@@ -100,7 +99,8 @@ def read(message: Any, how: Arrival) -> list[Event]:
     first = Event(
         occurred_at=_moment(message, how),
         message_id=message_key(_message_id(message)),
-        identities=_identities(message, how),
+        identities=(ids := _identities(message, how)),
+        former=_former(message, ids, how) if what == "alias" else (),
         kind=kind,
         name=name,
         order_id=_text(properties, "order_id", "orderId", "transaction_id"),
@@ -174,24 +174,47 @@ def _moment(message: dict[str, Any], how: Arrival) -> datetime:
 
 
 def _identities(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]:
-    found: list[Identity] = []
-    for kind, field in _ID_FIELDS:
-        given = message.get(field)
-        if given is None or given == "" or isinstance(given, bool):
-            continue
-        if not isinstance(given, (str, int)):
-            raise Refused(f"{field} is not a text")
-        if kind == _USER_ID and how.anonymous_only:
-            continue
-        text = str(given)
-        if fault := id_fault(text):
-            raise Refused(f"{field} {fault}")
-        found.append((kind, text))
-    if not found:
+    """Return who a message names, the strongest first; its e-mail address comes in between, but from those who may name users only."""
+    user, anonymous = _id(message, "userId"), _id(message, "anonymousId")
+    if how.anonymous_only:
+        user = None
+    if user is None and anonymous is None:
         raise Refused(
             "anonymousId is missing, and this key may not name users" if how.anonymous_only else "userId or anonymousId is missing"
         )
-    return tuple(found)
+    found = [(_USER_ID, user), (int(IdentityKind.ANONYMOUS_ID), anonymous)]
+    ids = [(kind, text) for kind, text in found if text is not None]
+    if not how.anonymous_only and (address := _email(message)) is not None:
+        ids.insert(1 if user is not None else 0, address)
+    return tuple(ids)
+
+
+def _former(message: dict[str, Any], ids: tuple[Identity, ...], how: Arrival) -> tuple[Identity, ...]:
+    """Return the ids that a user had before: a previous id may be a user's or an anonymous one, and nobody tells which."""
+    previous = _id(message, "previousId")
+    if previous is None or how.anonymous_only or ids[0][0] != _USER_ID or previous == ids[0][1]:
+        return ()
+    return (_USER_ID, previous), (int(IdentityKind.ANONYMOUS_ID), previous)
+
+
+def _id(message: dict[str, Any], field: str) -> str | None:
+    given = message.get(field)
+    if given is None or given == "" or isinstance(given, bool):
+        return None
+    if not isinstance(given, (str, int)):
+        raise Refused(f"{field} is not a text")
+    text = str(given)
+    if fault := id_fault(text):
+        raise Refused(f"{field} {fault}")
+    return text
+
+
+def _email(message: dict[str, Any]) -> Identity | None:
+    context = message.get("context")
+    for place in (message.get("traits"), context.get("traits") if isinstance(context, dict) else None, message.get("properties")):
+        if isinstance(place, dict) and (found := email_identity(place.get("email"))) is not None:
+            return found
+    return None
 
 
 def _products(first: Event, properties: dict[str, Any]) -> Iterator[Event]:

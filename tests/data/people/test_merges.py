@@ -1,12 +1,18 @@
 """Merges of people: who is one, what they share, and that it does not matter what came first."""
 
 import asyncio
+import hashlib
 import itertools
 import random
 from collections.abc import Sequence
 
+import httpx
 import pytest
 
+from app.access import service as access_service
+from app.access.domain import ClientKind, KeyKind, Scope
+from app.access.gate import Access
+from app.access.schemas import NewClient, NewKey
 from app.core.db import Database
 from app.core.ids import person_key, state_key
 from app.core.settings import Settings
@@ -104,9 +110,7 @@ async def test_groups_and_their_states_do_not_depend_on_order_repetition_or_batc
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-async def test_transactions_at_the_same_time_form_the_same_groups(
-    db: Database, keys: DataKeys, tenant: int, order: Sequence[int]
-) -> None:
+async def test_transactions_at_the_same_time_form_the_same_groups(db: Database, keys: DataKeys, tenant: int, order: Sequence[int]) -> None:
     every = messages()
     parts = [every[0::3], every[1::3], every[2::3]]
 
@@ -227,3 +231,51 @@ async def test_traits_and_country_told_last_stay_whatever_came_first(put: Put, d
             await put(one)
         ((traits, country),) = await db.rows("select traits, country from person")
         assert (traits, country) == ({"size": 40, "name": "Ann", "old": [1]}, "GB")
+
+
+async def _send(http: httpx.AsyncClient, what: str, **message: object) -> None:
+    answer = await http.post(f"/v1/{what}", json=message)
+    assert (answer.status_code, answer.json().get("accepted")) == (200, 1), answer.text
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_identify_and_alias_merge_and_an_e_mail_address_is_an_id(http: httpx.AsyncClient, db: Database, turn: int) -> None:
+    address = hashlib.sha256(b"ann@shop.example").hexdigest()
+    sent: list[tuple[str, dict[str, object]]] = [
+        ("track", {"event": "x", "anonymousId": "phone"}),
+        ("identify", {"userId": "ann", "anonymousId": "phone", "traits": {"email": " Ann@Shop.Example "}}),
+        ("track", {"event": "x", "anonymousId": "laptop", "context": {"traits": {"email": "ann@shop.example"}}}),
+        ("track", {"event": "x", "anonymousId": "till", "properties": {"email": "ANN@shop.example"}}),
+        ("identify", {"userId": "bob", "traits": {"email": "no address"}}),
+        ("alias", {"userId": "ann2", "previousId": "ann"}),
+        ("alias", {"userId": "bob", "previousId": "bobs-cookie"}),
+        ("track", {"event": "x", "anonymousId": "bobs-cookie"}),
+        ("alias", {"userId": "bob", "previousId": "bob"}),
+    ]
+    for number, (what, message) in list(enumerate(sent))[::turn]:
+        await _send(http, what, **message, messageId=f"m{number}", timestamp=f"2026-01-01T00:00:{number:02}Z")
+    # a previous id may be a user's or an anonymous one, so both are hers
+    hers, his = ("ann", "ann", "ann2", "phone", "laptop", "till", address), ("bob", "bobs-cookie", "bobs-cookie")
+    assert await groups(db) == {tuple(sorted(hers)), his}
+
+
+async def test_two_users_are_not_merged_by_a_device_or_an_address_but_by_an_alias(http: httpx.AsyncClient, db: Database) -> None:
+    for user in ("ann", "bob"):
+        await _send(http, "identify", userId=user, anonymousId="kiosk", traits={"email": "family@shop.example"})
+    assert len({found for found in await groups(db) if "ann" in found or "bob" in found}) == 2
+    await _send(http, "alias", userId="ann", previousId="bob")
+    assert len(await groups(db)) == 1
+
+
+async def test_a_public_key_links_nobody(http: httpx.AsyncClient, db: Database, settings: Settings, access: Access, tenant: int) -> None:
+    client = await access_service.create_client(
+        db, settings, tenant, NewClient(name="page", kind=ClientKind.WEBSITE, scopes=[Scope.EVENTS], origins=["https://shop.example"])
+    )
+    key = await access_service.create_key(db, tenant, client.client_id, NewKey(kind=KeyKind.WEBSITE, origins=["https://shop.example"]))
+    await access.refresh()
+    await _send(http, "identify", userId="ann", traits={"email": "ann@shop.example"})
+    for what, more in (("identify", {"traits": {"email": "ann@shop.example"}}), ("alias", {"previousId": "ann"})):
+        message = {"userId": "ann", "anonymousId": "thief", **more}
+        answer = await http.post(f"/v1/{what}", json=message, headers={"X-Api-Key": key.key, "Origin": "https://shop.example"})
+        assert answer.status_code == 200, answer.text
+    assert ("thief",) in await groups(db)
