@@ -110,4 +110,4 @@ async def test_events_without_a_group_only_say_when_somebody_was_seen(db: Databa
 def test_bytes_of_another_form_are_refused() -> None:
     for copied in (b"", b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff", b"PGCOPY\n\xff\r\n\0" + bytes(40) + b"\xff\xff"):
         with pytest.raises(ValueError, match="form"):
-            read(copied)
+            read(copied, {})

@@ -74,7 +74,7 @@ GROUPS = {("ann", "phone"), ("bob", "laptop", "mail"), ("eve", "eve", "eve-old",
 
 
 async def _empty(db: Database) -> None:
-    await db.run("truncate person, person_identity, person_merge, person_state, event, seen_0, seen_1, outbox")
+    await db.run("truncate person, person_identity, person_merge, person_state, event, seen_0, seen_1, outbox cascade")
 
 
 async def test_groups_and_their_states_do_not_depend_on_order_repetition_or_batches(

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 # `consent` holds for the whole group; `said` is what this id itself was told to say. People of before keep all ids they had.
 MERGES = """
