@@ -17,6 +17,7 @@ COMMANDS = {
 GROUPS = {
     "import": "data:imports",
     "clients": "clients:app",
+    "people": "people:app",
     "models": "models:app",
     "placements": "content:placements",
     "templates": "content:templates",

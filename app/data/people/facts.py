@@ -153,7 +153,7 @@ def gather(events: Events, history: int, bought: int) -> Facts:
     return Facts(
         people, last_seen, bounds, group[chosen], _seconds(last[kept]), kind[chosen],
         times[chosen], amounts[chosen], newest[1], bought_groups,
-        (bought_last + _DAY // 2) // _DAY + _EPOCH_DAYS,
+        bought_last // _DAY + _EPOCH_DAYS,
     )  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """Wire shapes of people."""
 
+from datetime import date, datetime
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 
@@ -15,3 +18,74 @@ class ConsentOut(BaseModel):
     user_id: str
     personalisation: bool
     applied: bool
+
+
+class IdentityOut(BaseModel):
+    """An id of a person: `user_id`, `anonymous_id` or `email_sha256`; the primary one names the person."""
+
+    kind: str
+    value: str
+    primary: bool
+
+
+class Touched(BaseModel):
+    """An item group of the history: the strongest kind of event, how often, its amount, and the last event of any kind."""
+
+    item_group_id: str
+    item_id: str
+    kind: str
+    times: int
+    amount: float
+    last_at: datetime
+
+
+class Bought(BaseModel):
+    """An item group that was bought, and the day it was bought last (UTC)."""
+
+    item_group_id: str
+    item_id: str
+    last_day: date
+
+
+class Orders(BaseModel):
+    """All orders: how many, what was paid in all, the first and the last day (UTC)."""
+
+    count: int
+    value: float
+    first_day: date | None
+    last_day: date | None
+
+
+class Visited(BaseModel):
+    """One visit."""
+
+    started_at: datetime
+    seconds: int
+    pages: int
+    items: int
+
+
+class CartLine(BaseModel):
+    """What lies in the cart, and since when."""
+
+    item_id: str
+    quantity: int
+    added_at: datetime
+
+
+class PersonOut(BaseModel):
+    """What is known of a person; lists begin with the newest. `counts` by kind of event and window (`1h` to `365d`, and `ever`)."""
+
+    identities: list[IdentityOut]
+    personalisation: bool | None
+    consent_at: datetime | None
+    traits: dict[str, Any]
+    country: str | None
+    created_at: datetime
+    last_seen: datetime | None
+    history: list[Touched]
+    bought: list[Bought]
+    counts: dict[str, dict[str, int]]
+    orders: Orders
+    visits: list[Visited]
+    cart: list[CartLine]

@@ -36,7 +36,7 @@ with by_kind as (
     from newest where place <= $2 group by person_no
 ), purchases as (
     select person_no, array_agg(group_no order by place desc) as bought,
-           array_agg((extract(epoch from last_at) / 86400)::int order by place desc) as days
+           array_agg(floor(extract(epoch from last_at) / 86400)::int order by place desc) as days
     from bought where place <= $3 group by person_no
 ), seen as (
     select person_no, extract(epoch from max(occurred_at))::bigint as last_seen from event where tenant = $1 group by person_no
