@@ -23,7 +23,7 @@ from app.data.people import api as people_api
 from app.decisions.placements import api as placements_api
 from app.ml.registry import api as models_api
 from app.serving import api as serving_api
-from app.serving import redirect
+from app.serving import pixel, redirect
 from app.serving.door import Door, Server, is_hot
 from app.serving.sends import api as sends_api
 from app.widget import api as widget_api
@@ -34,6 +34,7 @@ ROUTERS = (
     access_api.router,
     serving_api.router,
     redirect.router,
+    pixel.router,
     catalog_api.router,
     events_api.router,
     people_api.router,
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> Morsel:
             app.state.settings, app.state.db = built.settings, built.db
             app.state.access, app.state.server = built.access, built.server
             app.state.ranker, app.state.redirector, app.state.intake = built.ranker, built.redirector, built.intake
-            app.state.resources = built
+            app.state.pixel, app.state.resources = built.pixel, built
             made.open_door(built.server)
             yield
 

@@ -24,11 +24,14 @@ from app.serving.people_db import PeopleDatabase
 from app.serving.person import People
 from app.serving.pinning import Pinning
 from app.serving.pipeline import Pipeline
+from app.serving.pixel import Pixel
 from app.serving.rank import Ranker
 from app.serving.redirect import Redirector
 from app.serving.redis_reader import RedisReader
+from app.serving.responses import Responses
 from app.serving.scoring import Scorer
 from app.serving.snapshot.holder import Holder
+from app.serving.spool import FOLDER, Spool
 from app.serving.writing import Writer
 
 
@@ -43,6 +46,8 @@ class Resources:
     server: Server
     ranker: Ranker
     redirector: Redirector
+    pixel: Pixel
+    responses: Responses
     reader: RedisReader
     intake: Intake
 
@@ -73,7 +78,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     scorer = Scorer(settings.scoring_threads)
     links = Links(access)
     serves = record.serves(record_db.write_serves(db))
-    clicks = record.clicks(record_db.write_clicks(db, settings))
+    own = Spool(settings.data_dir / FOLDER, settings.spool_mb * 1_000_000) if settings.spool_mb else None
+    responses = Responses(record_db.write_responses(db, settings), own)
     pipeline = Pipeline(
         settings,
         people,
@@ -94,7 +100,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     gc.set_threshold(25_000, 20, 50)
     letters = doubt_open_letters(db, reader, settings.refresh_ms)
     background = [
-        asyncio.create_task(work) for work in (holder.follow(), letters, serves.run(), clicks.run(), capacity.measure(db, settings, holder))
+        asyncio.create_task(work)
+        for work in (holder.follow(), letters, serves.run(), responses.run(), capacity.measure(db, settings, holder))
     ]
     try:
         yield Resources(
@@ -104,7 +111,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             holder,
             Server(access, holder, pipeline),
             Ranker(people, scorer, settings),
-            Redirector(links, holder, clicks, hosts),
+            Redirector(links, holder, responses, hosts),
+            Pixel(links, responses),
+            responses,
             reader,
             intake,
         )

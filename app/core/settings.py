@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     link_hosts: str = Field(
         "", description="Comma-separated hosts the click redirector may lead to; empty means the hosts of the catalogue's own links."
     )
+    spool_mb: int = Field(
+        64,
+        ge=0,
+        le=100_000,
+        description="Clicks and opens a process keeps on disk while PostgreSQL is away, in MB; 0 keeps them in memory.",
+    )
     # sends
     prewarm_per_s: int = Field(1000, ge=1, le=1_000_000, description="People a second whose lists the worker prewarms for sends, at most.")
     prewarm_threads: int = Field(1, ge=1, le=32, description="Threads of the worker that score for sends.")

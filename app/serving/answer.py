@@ -53,13 +53,17 @@ def json_body(call: Call, link: str, explain: dict[str, Any] | None = None) -> b
         f'"user_id":{_quoted(call.user, call.escape)},{_SOURCE[outcome.rung]}"fallback_reason":"{outcome.reason}",'
         f'"model":"{outcome.recommender}","model_version":"{outcome.version}","arm":"","generated_at":"{_moment(int(now))}",'
         f'"item_count":{count},"has_items":{"true" if count else "false"},"warnings":{_warnings(call)},'
-        f"{_explained(explain)}"
+        f"{_pixel(call)}{_explained(explain)}"
         f'"items":[{written}]}}'
     ).encode()
 
 
 def _warnings(call: Call) -> str:
     return ascii_json([_safe(warning, call.escape) for warning in call.warnings]).decode() if call.warnings else "[]"
+
+
+def _pixel(call: Call) -> str:
+    return f'"open_pixel_url":"{call.pixel}",' if call.pixel else ""
 
 
 def _explained(explain: dict[str, Any] | None) -> str:
@@ -111,7 +115,12 @@ def rendered_body(call: Call, link: bytes, *, html: bool) -> bytes:
         return b""
     if body is None:
         body = ascii_html(fixed.html) if html else fixed.text.encode("utf-8", "replace")
+    if html and body and call.pixel:
+        body += _PIXEL % call.pixel.encode()
     return _no_json(body, b"<!-- -->" if html else b" .")
+
+
+_PIXEL = b'<img src="%b" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0;" />'
 
 
 def _fitting(call: Call, link: bytes, *, html: bool) -> bytes | None:

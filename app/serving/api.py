@@ -38,6 +38,7 @@ def asked(
     empty: Annotated[str, Query(description="blank: nothing at all when there are no items.")] = "",
     strict: Annotated[str, Query(description="1: wrong parameters are errors instead of warnings.")] = "",
     explain: Annotated[str, Query(description="1: adds why (scope admin:read).")] = "",
+    open_pixel: Annotated[str, Query(description="1: adds the open pixel, 0: leaves it out; default: what the placement says.")] = "",
     key: Annotated[str, Query(description="A URL key or website key, where no header can be sent.")] = "",
 ) -> None:
     """Describe the parameters; the door reads them from the URL itself."""

@@ -44,6 +44,7 @@ class Call:
     format: str = "json"
     escape: bool = False
     blank: bool = False
+    open_pixel: bool | None = None
     strict: bool = False
     explain: bool = False
     head: bool = False
@@ -71,8 +72,9 @@ class Call:
     pinned: bytes | None = None
     bought: frozenset[int] = NOBODY
 
-    # decided (ladder.py) and written (answer.py)
+    # decided (ladder.py) and written (answer.py); `pixel` is the address of the open pixel, empty without one
     outcome: Outcome
+    pixel: str = ""
     body: bytes | None = None
     problem: Problem | None = None
     trail: list[dict[str, str]] | None = None

@@ -8,7 +8,7 @@ from app.serving.domain import Outcome
 from app.serving.snapshot.snapshot import Snapshot
 
 _MOST = 2_000
-_Form = tuple[str, str, str, str, str, bool, bool]
+_Form = tuple[str, str, str, str, str, bool, bool, bool | None]
 
 
 class _Kept(NamedTuple):
@@ -53,4 +53,4 @@ class Finished:
 
 
 def _form(call: Call) -> _Form:
-    return (call.pin_key, call.placement, call.user, call.format, call.locale, call.escape, call.blank)
+    return (call.pin_key, call.placement, call.user, call.format, call.locale, call.escape, call.blank, call.open_pixel)

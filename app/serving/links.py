@@ -1,8 +1,9 @@
 """Signed click links: one token a serve, which carries all that the redirect and the attribution need.
 
 Token: version, tenant, name of the key, body, keyed BLAKE2b of 16 bytes; in URL-safe base64. The body holds moment,
-recommendation id, placement, person number, locale and the item numbers in order, so a link works with every database
-dead. Targets are looked up in the catalogue: a token can only lead to an item's own page.
+recommendation id, placement, person number, locale, campaign and the item numbers in order, so a link works with every database
+dead. Version 1 had no campaign; letters that carry it are still read. Targets are looked up in the catalogue: a token can only
+lead to an item's own page.
 """
 
 import hashlib
@@ -16,7 +17,8 @@ from app.access.gate import Access
 from app.core.errors import Unavailable
 from app.core.ids import short, unshort
 
-_VERSION = 1
+_VERSION = 2
+_LONGEST_CAMPAIGN = 255
 _FRONT = struct.Struct("<BHB")
 _HEAD = struct.Struct("<QI16sQB")
 _MAC = 16
@@ -27,7 +29,10 @@ class BadLink(ValueError):
 
 
 class Served(NamedTuple):
-    """What a link knows of its serve; `at` in unix seconds, `person_no` 0 for nobody."""
+    """What a link knows of its serve; `at` in unix seconds, `person_no` 0 for nobody, `campaign` its `send_id` or campaign.
+
+    A campaign of more than 255 bytes is left out: links stand in letters many times.
+    """
 
     tenant: int
     at: int
@@ -36,6 +41,7 @@ class Served(NamedTuple):
     person_no: int
     locale: str
     items: tuple[int, ...]
+    campaign: str = ""
 
 
 class Links:
@@ -48,9 +54,12 @@ class Links:
     def token(self, served: Served) -> str:
         """Sign a serve; raises Unavailable when no key can be opened."""
         front, secret = self._keys(served.tenant)
-        locale, count = served.locale.encode(), len(served.items)
+        locale, campaign, count = served.locale.encode(), b"", len(served.items)
+        if served.campaign:
+            campaign = served.campaign.encode("utf-8", "replace")
+            campaign = campaign if len(campaign) <= _LONGEST_CAMPAIGN else b""
         head = _HEAD.pack(served.at, served.placement_no, served.recommendation_id, served.person_no, len(locale))
-        body = b"".join((front, head, locale, _numbers(count).pack(*served.items)))
+        body = b"".join((front, head, locale, _LENGTH[len(campaign)], campaign, _numbers(count).pack(*served.items)))
         return short(body + _mac(secret, body))
 
     def _keys(self, tenant: int) -> tuple[bytes, bytes]:
@@ -71,15 +80,22 @@ class Links:
             version, tenant, length = _FRONT.unpack_from(body)
             at = _FRONT.size + length
             key = self._access.link_keys(tenant).believed.get(body[_FRONT.size : at].decode())
-            if version != _VERSION or key is None or not hmac.compare_digest(_mac(key, body), mac):
+            if version not in (1, _VERSION) or key is None or not hmac.compare_digest(_mac(key, body), mac):
                 raise BadLink("not signed by us")
             moment, placement_no, recommendation_id, person_no, length = _HEAD.unpack_from(body, at)
             at += _HEAD.size
             locale = body[at : at + length].decode()
+            at += length
+            length = 0 if version == 1 else body[at]
+            at += 0 if version == 1 else 1
+            campaign = body[at : at + length].decode()
             items = struct.unpack(f"<{(len(body) - at - length) // 4}I", body[at + length :])
-        except (ValueError, struct.error, Unavailable) as error:
+        except (ValueError, IndexError, struct.error, Unavailable) as error:
             raise BadLink("the link is cut or was changed") from error
-        return Served(tenant, moment, placement_no, recommendation_id, person_no, locale, items)
+        return Served(tenant, moment, placement_no, recommendation_id, person_no, locale, items, campaign)
+
+
+_LENGTH = [bytes((length,)) for length in range(256)]
 
 
 @lru_cache(maxsize=64)

@@ -1,10 +1,9 @@
-"""Keeps what was served and clicked until it is written: a bounded buffer, emptied in groups, never in front of an answer."""
+"""Keeps what was served until it is written: a bounded buffer, emptied in groups, never in front of an answer."""
 
 import asyncio
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +11,6 @@ from app.core import telemetry
 from app.core.logging import log
 from app.serving.call import Call
 from app.serving.domain import REASONS, RUNGS
-from app.serving.links import Served
 
 Writer = Callable[[list[Any]], Awaitable[None]]
 _EVERY_S = 0.5
@@ -136,16 +134,6 @@ SERVE_COLUMNS = (
 )  # fmt: skip
 
 
-def click_record(served: Served, position: int) -> tuple[Any, ...]:
-    """Return a click on its way to the event log: tenant, moment, person, item, recommendation and position."""
-    return (served.tenant, datetime.now(UTC), served.person_no, served.items[position - 1], served.recommendation_id, position)
-
-
 def serves(write: Writer) -> Buffer:
     """Return the buffer of serves."""
     return Buffer("serves", write, telemetry.SERVES_DROPPED)
-
-
-def clicks(write: Writer) -> Buffer:
-    """Return the buffer of clicks."""
-    return Buffer("clicks", write, telemetry.CLICKS_DROPPED)

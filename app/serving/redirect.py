@@ -11,7 +11,7 @@ from app.access.deps import problems
 from app.core.errors import NotFound
 from app.serving import items
 from app.serving.links import BadLink, Links, Served
-from app.serving.record import Buffer, click_record
+from app.serving.responses import Responses, response
 from app.serving.snapshot.holder import Holder
 
 _REDIRECT: dict[int | str, dict[str, Any]] = {
@@ -24,13 +24,13 @@ _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer-when-do
 class Redirector:
     """Finds the target of a link and notes the click."""
 
-    def __init__(self, links: Links, holder: Holder, clicks: Buffer, allowed_hosts: frozenset[str]) -> None:
+    def __init__(self, links: Links, holder: Holder, responses: Responses, allowed_hosts: frozenset[str]) -> None:
         self._links = links
         self._holder = holder
-        self._clicks = clicks
+        self._responses = responses
         self._allowed = allowed_hosts
 
-    def follow(self, token: str, position: int, query: str, *, count: bool) -> str:
+    def follow(self, token: str, position: int, request: Request, *, count: bool) -> str:
         """Return where a link leads; raises NotFound for a link that we did not sign or that leads nowhere."""
         try:
             served = self._links.read(token)
@@ -40,8 +40,8 @@ class Redirector:
         if not target:
             raise NotFound("The page of this item is gone.")
         if count:
-            self._clicks.add(click_record(served, position))
-        return _with_query(target, query)
+            self._responses.add(response(served, position, request.headers.get("user-agent", ""), prefetch=_looks_ahead(request)))
+        return _with_query(target, request.scope["query_string"].decode("latin-1"))
 
     def _target(self, served: Served, position: int) -> str:
         snapshot = self._holder.current.get(served.tenant)
@@ -53,6 +53,11 @@ class Redirector:
         target = items.show(snapshot.catalogue, index, served.locale, time.time()).target
         host = (urlsplit(target).hostname or "").lower()
         return target if not self._allowed or host in self._allowed else ""
+
+
+def _looks_ahead(request: Request) -> bool:
+    """Tell whether a browser fetches a page that nobody asked for yet, and says so."""
+    return any("prefetch" in request.headers.get(name, "").lower() for name in ("sec-purpose", "purpose", "x-purpose", "x-moz"))
 
 
 def _with_query(target: str, query: str) -> str:
@@ -67,8 +72,7 @@ router = APIRouter(tags=["links"])
 
 def _redirect(request: Request, token: str, position: int, *, count: bool) -> Response:
     redirector: Redirector = request.app.state.redirector
-    query = request.scope["query_string"].decode("latin-1")
-    target = redirector.follow(token, position, query, count=count)
+    target = redirector.follow(token, position, request, count=count)
     return Response(status_code=302, headers={"Location": target, **_PRIVATE})
 
 

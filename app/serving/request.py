@@ -118,6 +118,11 @@ def _empty(call: Call, name: str, value: str) -> None:
     call.blank = _choice(call, name, value, ("blank", "fallback"), "fallback") == "blank"
 
 
+def _open_pixel(call: Call, name: str, value: str) -> None:
+    if value.strip():
+        call.open_pixel = _switch(value)
+
+
 def _explain(call: Call, name: str, value: str) -> None:
     call.explain = _switch(value)
 
@@ -134,4 +139,5 @@ _READERS: dict[str, Callable[[Call, str, str], None]] = {
     "escape": _escape,
     "empty": _empty,
     "explain": _explain,
+    "open_pixel": _open_pixel,
 }

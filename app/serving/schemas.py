@@ -43,6 +43,7 @@ class Recommendations(BaseModel):
     item_count: int
     has_items: bool
     warnings: list[str]
+    open_pixel_url: str | None = Field(None, description="Only when asked for: a picture that tells when a letter was opened.")
     explain: dict[str, Any] | None = None
     items: list[Item]
 
@@ -68,6 +69,7 @@ class Asked(BaseModel):
     empty: str | None = None
     strict: bool | int | str | None = None
     explain: bool | int | str | None = None
+    open_pixel: bool | int | str | None = None
 
 
 class RankRequest(BaseModel):

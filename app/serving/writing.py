@@ -26,7 +26,10 @@ class Writer:
         if call.state is not None:
             outcome.person_no = call.state.person_no
         try:
-            link = f"{self._public_url}/c/{self._links.token(served(call, int(time.time())))}"
+            token = self._links.token(served(call, int(time.time())))
+            link = f"{self._public_url}/c/{token}"
+            if call.rules.open_pixel if call.open_pixel is None else call.open_pixel:
+                call.pixel = f"{self._public_url}/o/{token}.gif"
         except Unavailable:
             telemetry.ERRORS.labels("links", "unsigned").inc()
             link = ""
@@ -38,7 +41,9 @@ def served(call: Call, at: int) -> Served:
     numbers, outcome = call.snapshot.catalogue.numbers, call.outcome
     items = tuple([numbers[index] for index, _, _ in outcome.picks])
     locale = call.locale if len(call.locale) < 60 else ""
-    return Served(call.tenant, at, call.placed.number, outcome.recommendation_id, outcome.person_no, locale, items)
+    return Served(
+        call.tenant, at, call.placed.number, outcome.recommendation_id, outcome.person_no, locale, items, call.send_id or call.campaign
+    )
 
 
 def explained(call: Call) -> dict[str, Any]:

@@ -28,7 +28,17 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/admin/sends"): {"placement": "email-grid", "duration_s": 60, "everyone": True},
 }
 # these stand in memory, or need no store
-ANSWERING = ("/v1/recommendations", "/v1/snippets/{placement}", "/v1/rank", "/livez", "/readyz", "/metrics", "/.well-known", "/tracker.js")
+ANSWERING = (
+    "/v1/recommendations",
+    "/v1/snippets/{placement}",
+    "/v1/rank",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/.well-known",
+    "/tracker.js",
+    "/o/",
+)
 # these refuse what is asked before any store is: no such link, no such credential in the form
 REFUSING = {"/c/{token}/{position}": 404, "/oauth/token": 400, "/oauth/revoke": 400}
 

@@ -22,7 +22,7 @@ async def links(shop: Shop, **params: Any) -> list[str]:
 
 async def clicks(shop: Shop) -> list[tuple[Any, ...]]:
     """Return person, kind and item of every click once the server has written what it holds."""
-    await shop.app.state.redirector._clicks.flush()
+    await shop.app.state.resources.responses.flush()
     rows = await shop.db.rows(
         "select e.person_no, e.kind, i.item_id from event e left join item i on i.tenant = e.tenant and i.item_no = e.item_no "
         "where e.tenant = 1 and e.name = :name order by e.event_no",

@@ -16,7 +16,7 @@ LONGEST_FILE = 320
 OPEN = {
     "/tracker.js",
     "/livez", "/readyz", "/metrics", "/oauth/token", "/oauth/revoke", "/.well-known/jwks.json",
-    "/.well-known/oauth-authorization-server", "/c/{token}/{position}",
+    "/.well-known/oauth-authorization-server", "/c/{token}/{position}", "/o/{token}.gif",
 }  # fmt: skip
 
 

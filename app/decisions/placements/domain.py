@@ -68,5 +68,7 @@ class Placement(BaseModel):
     deadline_ms: int | None = Field(None, ge=20, le=10_000)
     objective: Literal["click", "conversion", "revenue"] = "click"
     blocked: tuple[Text, ...] = ()
+    # an invisible picture in HTML that tells when a letter was opened
+    open_pixel: bool = False
     fixed: Fixed = Fixed()
     description: Text = ""
