@@ -258,7 +258,7 @@ async def test_a_killed_process_loses_nothing_that_reached_the_disk_and_its_succ
 async def test_people_who_withdrew_while_the_click_lay_on_the_disk_are_not_written(settings: Settings, db: Database) -> None:
     for number, consent in ((11, None), (12, 0)):
         await db.run(
-            "insert into person (tenant, person_no, data_key, consent) values (1, :number, :key, :consent)",
+            "insert into person (tenant, person_no, root_no, data_key, consent) values (1, :number, :number, :key, :consent)",
             number=number, key=DataKeys(settings).new(number), consent=consent,
         )  # fmt: skip
     found = Responses(write_responses(db, settings), Spool(settings.data_dir / spool.FOLDER, 1_000_000))
