@@ -22,6 +22,7 @@ GROUPS = {
     "placements": "content:placements",
     "templates": "content:templates",
     "sends": "sends:app",
+    "refused": "refused:app",
 }
 
 

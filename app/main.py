@@ -19,6 +19,7 @@ from app.core import settings as core_settings
 from app.core.settings import Settings
 from app.data.catalog import api as catalog_api
 from app.data.events import api as events_api
+from app.data.events.refusals import api as refusals_api
 from app.data.people import api as people_api
 from app.decisions.placements import api as placements_api
 from app.ml.registry import api as models_api
@@ -37,6 +38,7 @@ ROUTERS = (
     pixel.router,
     catalog_api.router,
     events_api.router,
+    refusals_api.router,
     people_api.router,
     placements_api.router,
     templates_api.router,
@@ -82,7 +84,7 @@ def create_app(settings: Settings | None = None) -> Morsel:
             app.state.settings, app.state.db = built.settings, built.db
             app.state.access, app.state.server = built.access, built.server
             app.state.ranker, app.state.redirector, app.state.intake = built.ranker, built.redirector, built.intake
-            app.state.pixel, app.state.resources = built.pixel, built
+            app.state.pixel, app.state.refusals, app.state.resources = built.pixel, built.refusals, built
             made.open_door(built.server)
             yield
 

@@ -13,6 +13,7 @@ from app.core import secret
 from app.core.db import Database
 from app.core.settings import Settings
 from app.data.events.intake import Intake
+from app.data.events.refusals.service import Refusals
 from app.data.people.keys import DataKeys
 from app.serving import capacity, record, record_db
 from app.serving.door import Server
@@ -50,6 +51,7 @@ class Resources:
     responses: Responses
     reader: RedisReader
     intake: Intake
+    refusals: Refusals
 
 
 def public_url(settings: Settings) -> str:
@@ -88,7 +90,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         Writer(links, public_url(settings)),
         serves,
     )
-    intake = Intake(db, DataKeys(settings), most_bytes=settings.intake_buffer_mb * 1_000_000, most_ids=settings.person_ids)
+    keys = DataKeys(settings)
+    intake = Intake(db, keys, most_bytes=settings.intake_buffer_mb * 1_000_000, most_ids=settings.person_ids)
+    refusals = Refusals(db, keys, most_bytes=settings.refused_mb * 1_000_000)
     hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
     reader.reconnect()
     await limiter.warm()
@@ -116,6 +120,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             responses,
             reader,
             intake,
+            refusals,
         )
     finally:
         for task in background:

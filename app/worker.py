@@ -13,6 +13,7 @@ from app.core.db import Database
 from app.core.embedded import Urls
 from app.core.logging import log
 from app.core.settings import Settings
+from app.data.events.refusals import store as refusals
 from app.data.events.store import rotate_seen
 from app.data.partitions import ensure_partitions
 from app.data.people import jobs, store
@@ -103,10 +104,11 @@ class Worker:
         return False
 
     async def keep_house(self) -> bool:
-        """Make partitions ahead, forget old message ids, and drop events that were kept long enough."""
+        """Make partitions ahead, forget old message ids, and drop events and refused ones that were kept long enough."""
         await ensure_partitions(self.db)
         await rotate_seen(self.db)
         await drop_old_events(self.db, self.settings.event_retention_months)
+        await refusals.drop_old(self.db, self.settings.refused_days)
         return False
 
     async def popular(self) -> bool:

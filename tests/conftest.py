@@ -8,12 +8,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from app.core import migrations
 from app.core.db import Database
 from app.core.embedded import Urls, services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
+
+# on a busy machine making inputs takes its time, which is no fault
+hypothesis_settings.register_profile("morsel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("morsel")
 
 REQUIRE_SYSTEM = bool(os.environ.get("REQUIRE_SYSTEM"))
 

@@ -1,7 +1,7 @@
 """FastAPI dependencies of protected routes: who is calling, may they, and are they within their limit."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request, Security
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase, OAuth2, OAuthFlowClientCredentials, OAuthFlows
@@ -10,7 +10,7 @@ from fastapi.security.base import SecurityBase
 
 from app.access.domain import Principal, Scope
 from app.access.gate import Access
-from app.core.errors import CODES, Forbidden
+from app.core.errors import CODES, Forbidden, Problem
 
 _READING = frozenset({"GET", "HEAD"})
 _WHY = {
@@ -77,11 +77,24 @@ def access_of(request: Request) -> Access:
     return access
 
 
-def require_sender(read: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callable[..., Awaitable[tuple[Principal, dict[str, Any]]]]:
-    """Return a dependency that gives who sends events, and the document that `read` finds in the body.
+class Sent(Protocol):
+    """A body that was read: its document, and what is wrong with it, if anything."""
+
+    @property
+    def document(self) -> dict[str, Any]: ...
+
+    @property
+    def problem(self) -> Problem | None: ...
+
+
+Body = TypeVar("Body", bound=Sent)
+
+
+def require_sender(read: Callable[[Request], Awaitable[Body]]) -> Callable[..., Awaitable[tuple[Principal, Body]]]:
+    """Return a dependency that gives who sends events, and what `read` finds in the body.
 
     The caller is named by headers or address, else by the document's `writeKey`, which is taken out of it. Raises Unauthorized,
-    Forbidden, and RateLimitExceeded.
+    Forbidden, RateLimitExceeded, and the body's own problem where it leaves nobody to name.
     """
 
     async def caller(
@@ -90,20 +103,22 @@ def require_sender(read: Callable[[Request], Awaitable[dict[str, Any]]]) -> Call
         _bearer: None = Security(_BEARER),
         _basic: None = Security(_BASIC),
         _header: None = Security(_HEADER),
-    ) -> tuple[Principal, dict[str, Any]]:
+    ) -> tuple[Principal, Body]:
         access, key = access_of(request), request.query_params.get("key")
-        document: dict[str, Any] | None = None
+        body: Body | None = None
         if key or "authorization" in request.headers or "x-api-key" in request.headers:
             principal = access.authenticator.authenticate(request.scope["headers"], key)
         else:
-            document = await read(request)
-            principal = access.authenticator.by_write_key(document.get("writeKey"))
+            body = await read(request)
+            if body.problem is not None:
+                raise body.problem
+            principal = access.authenticator.by_write_key(body.document.get("writeKey"))
         if not principal.may(Scope.EVENTS):
             raise Forbidden(f"This call needs the scope {Scope.EVENTS}.")
         await access.limiter.guard(request, principal)
-        document = await read(request) if document is None else document
-        document.pop("writeKey", None)
-        return principal, document
+        body = await read(request) if body is None else body
+        body.document.pop("writeKey", None)
+        return principal, body
 
     return caller
 

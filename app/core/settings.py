@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     event_retention_months: int = Field(
         0, ge=0, le=1200, description="Whole months after which stored events are dropped, by their arrival; 0 keeps them for ever."
     )
+    refused_days: int = Field(30, ge=1, le=3650, description="Days that a refused event is kept.")
+    refused_mb: int = Field(
+        256, ge=1, le=65_536, description="Refused events kept a tenant, in MB; public keys have half of it. More are only counted."
+    )
     max_body_bytes: int = Field(8_388_608, ge=65_536, description="Largest request body accepted, in bytes.")
     # serving
     deadline_ms: int = Field(300, ge=20, le=10_000, description="Time an answer may take before a lower rung gives it.")

@@ -25,6 +25,7 @@ INTAKE_GROUP = Histogram(
     "morsel_intake_group_requests", "Requests whose events were stored in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
 INTAKE_REFUSED = Counter("morsel_intake_full_total", "Messages sent back because too much was waiting to be stored.")
+REFUSALS = Counter("morsel_refused_events_total", "Refused events that were kept, replayed, or not kept for want of room.", ["what"])
 EVENT_MONTHS_DROPPED = Counter("morsel_event_months_dropped_total", "Months of events dropped because they were kept long enough.")
 EVENTS_APPLIED = Counter("morsel_events_applied_total", "Events that reached the state of a person.")
 MERGES = Counter("morsel_people_merged_total", "Ids of people that changed the group they belong to.")

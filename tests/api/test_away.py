@@ -5,6 +5,7 @@ from typing import Any
 
 from app.core.db import Database
 from app.data.events.intake import Intake
+from app.data.events.refusals.service import Refusals
 from app.data.people.keys import DataKeys
 from tests.serving.shop import Shop
 
@@ -25,6 +26,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/v1/admin/people/{user_id}/consent"): {"personalisation": True},
     ("put", "/v1/admin/placements/{name}"): {},
     ("put", "/v1/admin/templates/{name}"): {"html": PART, "text": PART},
+    ("post", "/v1/admin/refused-events/replay"): {},
+    ("post", "/v1/admin/refused-events/{refused_no}/replay"): {},
     ("post", "/v1/admin/sends"): {"placement": "email-grid", "duration_s": 60, "everyone": True},
 }
 # these stand in memory, or need no store
@@ -48,12 +51,17 @@ async def test_no_route_fails_when_the_database_is_away(shop: Shop) -> None:
     gone = Database("postgresql://morsel@/none?host=/nonexistent", connect_timeout=1)
     shop.app.state.db = shop.app.state.access.db = gone
     shop.app.state.intake = Intake(gone, DataKeys(shop.settings), most_bytes=1_000_000)
+    shop.app.state.refusals = Refusals(gone, DataKeys(shop.settings), most_bytes=1_000_000)
     wrong = {}
     for path, methods in document["paths"].items():
         for method in methods:
             target = re.sub(r"\{\w+\}", "1", path.replace("{placement}", "email-grid").replace("{recommender}", "personal"))
             answer = await shop.http.request(
-                method.upper(), target, params={"placement": "email-grid"}, json=BODIES.get((method, path)), headers={"X-Api-Key": shop.key}
+                method.upper(),
+                target,
+                params={"placement": "email-grid", "reason": "a"},
+                json=BODIES.get((method, path)),
+                headers={"X-Api-Key": shop.key},
             )
             expected = 200 if path.startswith(ANSWERING) else REFUSING.get(path, 503)
             if answer.status_code != expected:

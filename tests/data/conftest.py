@@ -23,6 +23,8 @@ from app.data.events import api as events_api
 from app.data.events import store
 from app.data.events.domain import Event, Kind, message_key
 from app.data.events.intake import Intake
+from app.data.events.refusals import api as refusals_api
+from app.data.events.refusals.service import Refusals
 from app.data.events.service import Accepted, accept
 from app.data.people import api as people_api
 from app.data.people.keys import DataKeys
@@ -43,8 +45,9 @@ async def http(access: Access, settings: Settings, db: Database, tenant: int) ->
     app = FastAPI(redirect_slashes=False)
     app.state.access, app.state.limiter, app.state.db, app.state.settings = access, access.limiter, db, settings
     app.state.intake = Intake(db, DataKeys(settings), most_bytes=64_000_000)
+    app.state.refusals = Refusals(db, DataKeys(settings), most_bytes=64_000_000)
     errors.install(app)
-    for router in (catalog_api.router, events_api.router, people_api.router):
+    for router in (catalog_api.router, events_api.router, refusals_api.router, people_api.router):
         app.include_router(router)
     client = await access_service.create_client(
         db, settings, tenant, NewClient(name="a shop", kind=ClientKind.SERVICE, scopes=[Scope.ADMIN])

@@ -11,13 +11,16 @@ from app.access.deps import PROTECTED, problems, require_sender
 from app.access.domain import Principal
 from app.core.errors import BadRequest
 from app.data.events import batch
+from app.data.events.batch import Body
 from app.data.events.intake import Intake
+from app.data.events.refusals.domain import Refusal
+from app.data.events.refusals.service import Refusals
 from app.data.events.schemas import BatchOut, RefusedEvent
-from app.data.events.segment import LARGEST_EVENT, arrival
+from app.data.events.segment import arrival
 
 router = APIRouter(prefix="/v1", tags=["events"], responses={**PROTECTED, **problems(400, 503)})
 
-Sent = tuple[Principal, dict[str, Any]]
+Sent = tuple[Principal, Body]
 _CALLS = {
     "track": "Store something that a person did, under the name `event`.",
     "identify": "Store who a person is: traits, and which anonymous id is theirs.",
@@ -48,14 +51,17 @@ def _body_of(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     }
 
 
-def _one(what: str) -> Callable[..., Awaitable[BatchOut]]:
-    async def read(request: Request) -> dict[str, Any]:
-        return batch.parse_one(await _body(request, LARGEST_EVENT), what)
+def _reader(call: str) -> Callable[[Request], Awaitable[Body]]:
+    async def read(request: Request) -> Body:
+        return batch.read_body(await _bytes(request), call)
 
-    async def take(request: Request, sent: Annotated[Sent, Depends(require_sender(read))]) -> BatchOut:
-        caller, document = sent
-        how = arrival(document, datetime.now(UTC), anonymous_only=caller.public)
-        outcome = await batch.take(_intake(request), caller.tenant, [document], how)
+    return read
+
+
+def _one(call: str) -> Callable[..., Awaitable[BatchOut]]:
+    async def take(request: Request, sent: Annotated[Sent, Depends(require_sender(_reader(call)))]) -> BatchOut:
+        caller, body = sent
+        outcome = await _take(request, caller, body, [body.document], call)
         for _, reason in outcome.refused:
             if reason != batch.NO_CONSENT:
                 raise BadRequest(f"The event was not stored: {reason}.")
@@ -85,16 +91,30 @@ _MESSAGE = {"type": "object", "required": ["type"], "properties": {"type": {"typ
 _LIST = {"type": "array", "maxItems": batch.MOST_MESSAGES, "items": _MESSAGE}
 
 
-async def _read_batch(request: Request) -> dict[str, Any]:
-    return batch.parse(await _body(request, batch.LARGEST_BATCH))
-
-
 @router.post("/batch", openapi_extra=_body_of({"batch": _LIST, **_ABOUT}, "batch"))
-async def post_batch(request: Request, sent: Annotated[Sent, Depends(require_sender(_read_batch))]) -> BatchOut:
+async def post_batch(request: Request, sent: Annotated[Sent, Depends(require_sender(_reader("batch")))]) -> BatchOut:
     """Store up to 2,500 events (500 KB) in the shape of Segment's `batch` call; each is stored or told in `refused`."""
-    caller, document = sent
-    how = arrival(document, datetime.now(UTC), anonymous_only=caller.public)
-    return _told(await batch.take(_intake(request), caller.tenant, document["batch"], how))
+    caller, body = sent
+    return _told(await _take(request, caller, body, body.document.get("batch", []), "batch"))
+
+
+async def _take(request: Request, caller: Principal, body: Body, messages: list[Any], call: str) -> batch.Outcome:
+    """Store messages; those that cannot be stored, and a body that cannot be read, are kept with the reason first."""
+    how = arrival(body.document, datetime.now(UTC), anonymous_only=caller.public)
+    refusals = request.app.state.refusals
+    assert isinstance(refusals, Refusals)
+    if body.problem is not None:
+        if body.raw is not None:
+            await refusals.keep(caller.tenant, [Refusal(body.raw, body.problem.detail, call, how, caller.client_no, whole_body=True)])
+        raise body.problem
+    read = batch.read_messages(messages, how)
+    refused = [
+        Refusal(raw, reason, call, how, caller.client_no)
+        for position, reason in read.refused
+        if (raw := batch.written(messages[position])) is not None
+    ]
+    await refusals.keep(caller.tenant, refused)
+    return await batch.take(_intake(request), caller.tenant, read)
 
 
 def _intake(request: Request) -> Intake:
@@ -113,16 +133,16 @@ def _told(outcome: batch.Outcome) -> BatchOut:
     )
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """Read a body up to a limit, unpacked if the sender packed it; one that is larger is cut right after the limit."""
+async def _bytes(request: Request) -> bytes:
+    """Read a body up to the limit of a batch, unpacked if the sender packed it; one that is larger is cut right after the limit."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > most:
+        if len(body) > batch.LARGEST_BATCH:
             return bytes(body)
     if request.headers.get("content-encoding", "").lower() != "gzip":
         return bytes(body)
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(bytes(body), most + 1)
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(bytes(body), batch.LARGEST_BATCH + 1)
     except zlib.error:
         raise BadRequest("The body is not valid gzip.") from None

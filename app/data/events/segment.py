@@ -99,7 +99,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
     first = Event(
         occurred_at=_moment(message, how),
         message_id=message_key(_message_id(message)),
-        identities=(ids := _identities(message, how)),
+        identities=(ids := identities_of(message, how)),
         former=_former(message, ids, how) if what == "alias" else (),
         kind=kind,
         name=name,
@@ -173,8 +173,11 @@ def _moment(message: dict[str, Any], how: Arrival) -> datetime:
     return min(moment + how.skew, how.received)
 
 
-def _identities(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]:
-    """Return who a message names, the strongest first; its e-mail address comes in between, but from those who may name users only."""
+def identities_of(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]:
+    """Return who a message names, the strongest first; its e-mail address comes in between, but from those who may name users only.
+
+    Raises Refused when there is none that can be used.
+    """
     user, anonymous = _id(message, "userId"), _id(message, "anonymousId")
     if how.anonymous_only:
         user = None

@@ -86,6 +86,11 @@ async def known(connection: AsyncConnection, tenant: int, identity: Identity) ->
     return (await _known(connection, tenant, [identity])).get(identity)
 
 
+async def known_of(connection: AsyncConnection, tenant: int, wanted: Collection[Identity]) -> dict[Identity, Person]:
+    """Return the people of those ids that somebody has."""
+    return await _known(connection, tenant, wanted) if wanted else {}
+
+
 async def set_countries(connection: AsyncConnection, tenant: int, countries: dict[int, tuple[str, datetime]]) -> None:
     """Store the country of people by person number, and when it was told; one that was told later stays."""
     if countries:

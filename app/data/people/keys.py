@@ -1,5 +1,6 @@
 """Each person's own encryption key, sealed under a key derived from the master secret."""
 
+import hashlib
 import os
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,6 +17,7 @@ class DataKeys:
 
     def __init__(self, settings: Settings) -> None:
         self._outer = AESGCM(derive(settings, "person-keys"))
+        self._nobody = derive(settings, "nobodys-key")
 
     def new(self, person_no: int) -> bytes:
         """Return a new random key, sealed for this person."""
@@ -27,6 +29,14 @@ class DataKeys:
         if sealed[:1] != _FORMAT:
             raise ValueError("unknown format of a sealed key")
         return PersonCipher(self._outer.decrypt(sealed[1:13], sealed[13:], _bound(person_no)))
+
+    def nobody(self) -> "PersonCipher":
+        """Return the cipher of what belongs to nobody who is known."""
+        return PersonCipher(self._nobody)
+
+    def fingerprint(self, payload: bytes) -> bytes:
+        """Return 16 bytes that stand for a payload and tell nothing about it to whoever has not the master secret."""
+        return hashlib.blake2b(payload, digest_size=16, key=self._nobody).digest()
 
 
 class PersonCipher:

@@ -1,0 +1,1 @@
+"""Refused events: kept whole with the reason, listed, put right, replayed."""
