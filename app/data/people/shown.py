@@ -1,6 +1,6 @@
 """What is known of one person, in words: names instead of numbers, and counts as of now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,20 +12,24 @@ from app.core.db import Database, driver
 from app.core.ids import IdentityKind, person_key
 from app.core.settings import Settings
 from app.data.events.domain import Kind
-from app.data.people.domain import Identity
+from app.data.people.domain import Identity, newest_country
 from app.data.people.online import State, empty_state, pack_state, unpack_state
 from app.data.people.profile import NOTHING, ORDER, Profile, unpack_profile
 from app.data.people.schemas import Bought, CartLine, IdentityOut, Orders, PersonOut, Touched, Visited
 from app.data.people.state import states
 
-_PERSON = """
-select p.person_no, p.consent, p.consent_at, p.traits::text as traits, p.country, p.created_at, s.state, s.profile
+# All members of the group that an id belongs to, the one that names it first.
+_MEMBERS = """
+select m.person_no, m.root_no, m.consent, m.consent_at, m.traits::text as traits, m.traits_at::text as traits_at, m.country, m.country_at,
+    m.created_at, s.state, s.profile
 from person_identity i join person p on p.tenant = i.tenant and p.person_no = i.person_no
-left join person_state s on s.tenant = p.tenant and s.person_no = p.person_no
-where i.tenant = $1 and i.key = $2
+join person m on m.tenant = p.tenant and m.root_no = p.root_no
+left join person_state s on s.tenant = m.tenant and s.person_no = m.person_no
+where i.tenant = $1 and i.key = $2 order by m.person_no <> m.root_no, m.person_no
 """
 _IDENTITIES = """
-select kind, value, is_primary, created_at from person_identity where tenant = $1 and person_no = $2 order by kind, created_at, value
+select i.kind, i.value, i.is_primary and i.person_no = $3 as is_primary from person_identity i
+where i.tenant = $1 and i.person_no = any($2::bigint[]) order by i.kind, i.created_at, i.value
 """
 # An item group is shown by the item that has been in it longest.
 _GROUPS = """
@@ -44,21 +48,22 @@ async def person(db: Database, settings: Settings, tenant: int, identity: Identi
     """
     async with db.begin() as connection:
         below = await driver(connection)
-        row = await below.fetchrow(_PERSON, tenant, person_key(tenant, *identity))
-        if row is None:
+        members = await below.fetch(_MEMBERS, tenant, person_key(tenant, *identity))
+        if not members:
             return None
+        row = members[0]
         consent = None if row["consent"] is None else bool(row["consent"])
         state, profile = await _computed(connection, settings, tenant, row, consent)
-        identities = await below.fetch(_IDENTITIES, tenant, row["person_no"])
+        identities = await below.fetch(_IDENTITIES, tenant, [one["person_no"] for one in members], row["root_no"])
         groups = await _groups(connection, tenant, {*state.groups.tolist(), *state.bought.tolist()})
         items = dict(await below.fetch(_ITEMS, tenant, profile.cart["item"].tolist()))
     return PersonOut(
         identities=[IdentityOut(kind=_name(one["kind"]), value=one["value"], primary=one["is_primary"]) for one in identities],
         personalisation=consent,
-        consent_at=row["consent_at"],
-        traits=orjson.loads(row["traits"]),
-        country=row["country"],
-        created_at=row["created_at"],
+        consent_at=max((one["consent_at"] for one in members if one["consent_at"]), default=None),
+        traits=_traits(members),
+        country=newest_country((one["country"] or "", one["country_at"]) for one in members) or None,
+        created_at=min(one["created_at"] for one in members),
         last_seen=_moment(profile.last_seen) if profile.last_seen else None,
         history=_history(state, groups),
         bought=_bought(state, groups),
@@ -75,7 +80,7 @@ async def person(db: Database, settings: Settings, tenant: int, identity: Identi
 
 async def _computed(connection: AsyncConnection, settings: Settings, tenant: int, row: Any, consent: bool | None) -> tuple[State, Profile]:
     """Return state and profile as they are kept, or from the events where they are not, or are of another release."""
-    packed, number = row["profile"], row["person_no"]
+    packed, number = row["profile"], row["root_no"]
     state = unpack_state(row["state"]) if row["state"] is not None else None
     if consent is False:
         state, packed = empty_state(0, number, consent), NOTHING
@@ -93,6 +98,18 @@ async def _groups(connection: AsyncConnection, tenant: int, numbers: Collection[
     """Return id and first item of each group."""
     rows = await (await driver(connection)).fetch(_GROUPS, tenant, list(numbers))
     return {number: (group, item or "") for number, group, item in rows}
+
+
+def _traits(members: Sequence[Any]) -> dict[str, Any]:
+    """Return every trait as it was told last by any of the ids; of several told at one moment the last by value."""
+    told: dict[str, tuple[datetime, bytes, Any]] = {}
+    for one in members:
+        moments = orjson.loads(one["traits_at"])
+        for name, value in orjson.loads(one["traits"]).items():
+            at = datetime.fromisoformat(moments[name]) if name in moments else datetime.min.replace(tzinfo=UTC)
+            said = (at, orjson.dumps(value), value)
+            told[name] = max(told.get(name, said), said, key=lambda one: one[:2])
+    return {name: said[2] for name, said in sorted(told.items())}
 
 
 def _history(state: State, groups: dict[int, tuple[str, str]]) -> list[Touched]:

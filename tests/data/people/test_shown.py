@@ -75,6 +75,23 @@ async def test_everything_that_is_known_is_shown_under_any_id_before_and_after_t
     assert unpack_profile(unpacked[0][0]) is not None
 
 
+async def test_of_several_ids_that_are_one_person_the_newest_traits_are_shown(
+    http: httpx.AsyncClient, put: Put, catalogue: dict[str, int]
+) -> None:
+    await put(
+        event(1, item=None, kind=Kind.NONE, identities=((2, "phone"),), traits={"plan": "old", "city": "Rome"}, occurred_at=ago(9)),
+        event(2, item=None, kind=Kind.NONE, identities=((2, "laptop"),), traits={"plan": "new"}, country="IT", occurred_at=ago(5)),
+        event(3, item="a", identities=((1, "ann"), (2, "phone")), occurred_at=ago(3)),
+        event(4, item="b", identities=((1, "ann"), (2, "laptop")), occurred_at=ago(2)),
+    )
+    for value, by in (("ann", "user_id"), ("phone", "anonymous_id"), ("laptop", "anonymous_id")):
+        found = await show(http, value, by=by)
+        assert found["traits"] == {"plan": "new", "city": "Rome"}
+        assert found["country"] == "IT"
+        assert [one["value"] for one in found["identities"]] == ["ann", "phone", "laptop"]  # type: ignore[attr-defined]
+        assert len(found["history"]) == 2  # type: ignore[arg-type]
+
+
 async def test_of_somebody_who_refused_no_more_is_shown_than_who_they_are(
     http: httpx.AsyncClient, put: Put, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
