@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.data.events.refusals import store as refusals
 from app.data.events.store import rotate_seen
 from app.data.partitions import ensure_partitions
-from app.data.people import jobs, store
+from app.data.people import erasing, jobs, store
 from app.data.people.publish import Publisher
 from app.data.reach import is_away
 from app.data.retention import drop_old_events
@@ -25,6 +25,7 @@ from app.serving.sends.jobs import Prewarmer
 # Seconds between two turns of each loop that found nothing to do.
 APPLY_S = 0.2
 OUTBOX_S = 0.1
+ERASE_S = 0.5
 WHOLE_S = 1.0
 HOUSE_S = 3600.0
 SENDS_S = 1.0
@@ -58,6 +59,7 @@ class Worker:
             asyncio.create_task(self._loop("lead", self.lead, LEADER_S, always=True)),
             asyncio.create_task(self._loop("apply", self.apply, APPLY_S)),
             asyncio.create_task(self._loop("outbox", self.deliver, OUTBOX_S)),
+            asyncio.create_task(self._loop("erase", self.erase, ERASE_S)),
             asyncio.create_task(self._loop("whole", self.keep_whole, WHOLE_S)),
             asyncio.create_task(self._loop("house", self.keep_house, HOUSE_S)),
             asyncio.create_task(self._loop("sends", self._prewarmer.step, SENDS_S)),
@@ -96,6 +98,10 @@ class Worker:
         """Deliver the outbox of all tenants."""
         return any(await _each(await store.tenants(self.db), partial(jobs.deliver, self.db, self.settings, self.publisher)))
 
+    async def erase(self) -> bool:
+        """Take erased people of all tenants out of Redis."""
+        return any(await _each(await store.tenants(self.db), partial(erasing.deliver, self.db, self.publisher)))
+
     async def keep_whole(self) -> bool:
         """See to it that Redis holds every state."""
         # on a database that was restored, states must be computed anew before Redis may be trusted
@@ -107,6 +113,7 @@ class Worker:
         """Make partitions ahead, forget old message ids, and drop events and refused ones that were kept long enough."""
         await ensure_partitions(self.db)
         await rotate_seen(self.db)
+        await erasing.forget_keys(self.db, self.settings)
         await drop_old_events(self.db, self.settings.event_retention_months)
         await refusals.drop_old(self.db, self.settings.refused_days)
         return False

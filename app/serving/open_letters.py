@@ -1,4 +1,4 @@
-"""People whose answer about consent, or whose merge, has not reached Redis: what lies there under their ids is not believed until it has.
+"""People whose consent, merge or erasure has not reached Redis: what lies there under their ids is not believed until it has.
 
 The worker takes the marker from a Redis that takes no writes. It cannot where it does not reach that Redis, where Redis is
 read-only, or where no worker runs; PostgreSQL knows of the open change all the same.
@@ -20,7 +20,10 @@ _OPEN = (
     "select o.tenant, i.key from outbox o join person p using (tenant, person_no) "
     "join person m on m.tenant = p.tenant and m.root_no = p.root_no "
     "join person_identity i on i.tenant = m.tenant and i.person_no = m.person_no "
-    "where o.confirmed_at is null and o.kind in ('consent', 'merge') limit :most"
+    "where o.confirmed_at is null and o.kind in ('consent', 'merge') "
+    "union all select o.tenant, decode(k.key, 'hex') "
+    "from outbox o cross join lateral jsonb_array_elements_text(o.payload -> 'keys') k(key) "
+    "where o.confirmed_at is null and o.kind = 'erasure' limit :most"
 )
 
 

@@ -12,7 +12,7 @@ from app.core.logging import log
 from app.core.redis import Node
 from app.core.settings import Settings
 from app.core.telemetry import APPLY_LAG, EVENTS_APPLIED
-from app.data.people import store
+from app.data.people import erasing, store
 from app.data.people.backlog import Backlog
 from app.data.people.publish import Left, Published, Publisher
 from app.data.people.state import PEOPLE_AT_ONCE, recompute
@@ -70,7 +70,7 @@ class Applier:
             EVENTS_APPLIED.inc(found.events)
         if len(self._backlog) and time.monotonic() >= self._try_at:
             await self._publish_left()
-        await _distrust(self._publisher, self._tenant, self._backlog.late(LATE_S))
+        await self._publisher.distrust_all(self._tenant, self._backlog.late(LATE_S))
         if self._at != self._saved and not len(self._backlog):
             await self._save()
         self.ready = True
@@ -149,19 +149,8 @@ async def _deliver(db: Database, settings: Settings, publisher: Publisher, tenan
         count += len(reached)
         failing |= set().union(*left.values())
         late = {letter.person_no for letter in letters if letter.age_s > LATE_S} & left.keys()
-        await _distrust(publisher, tenant, set().union(*(left[person] for person in late)))
+        await publisher.distrust_all(tenant, set().union(*(left[person] for person in late)))
     return count, failing
-
-
-async def _distrust(publisher: Publisher, tenant: int, names: Collection[str]) -> None:
-    """Take the markers of nodes by name; one that cannot be reached keeps it, and is tried again by the caller's next turn."""
-    for node in publisher.nodes.known():
-        if node.name in names:
-            try:
-                if await publisher.distrust(tenant, node):
-                    log.warning("state.distrusted", tenant=tenant, node=node.name)
-            except redis.FAULTS as error:
-                log.debug("state.trusted_still", tenant=tenant, node=node.name, error=type(error).__name__)
 
 
 async def keep_whole(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> bool:
@@ -222,7 +211,8 @@ async def make_whole(db: Database, settings: Settings, publisher: Publisher, ten
             failing.add(node.name)
     if begun:
         count, left = await republish(db, publisher, tenant, {node.name for node in begun})
-        failing |= left | await _drain(db, settings, publisher, tenant)
+        failing |= left | await erasing.reapply(db, publisher, tenant, {node.name for node in begun})
+        failing |= await _drain(db, settings, publisher, tenant)
         failing |= await end_whole(publisher, tenant, begun, nonce, failing)
         log.info("state.whole", tenant=tenant, people=count, nodes=sorted({node.name for node in begun} - failing))
     if lacking := {node.name for node in broken} & failing:
@@ -306,9 +296,10 @@ async def rebuild(
             task.cancel()
     if not failing:
         await store.set_positions(db, tenant, range(SHARDS), reached, cluster)
+    failing |= await erasing.reapply(db, publisher, tenant, {node.name for node in begun})
     failing |= await _drain(db, settings, publisher, tenant)
     await end_whole(publisher, tenant, begun, nonce, failing)
     if failing:
-        await _distrust(publisher, tenant, failing)
+        await publisher.distrust_all(tenant, failing)
         raise NotPublished(f"states could not all be written to {', '.join(sorted(failing))}; the worker tries again")
     return done

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core import redis
-from app.core.ids import state_key
+from app.core.ids import short, state_key
+from app.core.logging import log
 from app.core.redis import Node, Nodes
 from app.core.redis_slots import node_marker, trusted_value
 from app.core.telemetry import ERRORS
@@ -34,7 +35,9 @@ return 1
 """
 _WRITING = "writing:"
 MARKER_TTL_S = 7 * 86_400
-_AT_ONCE = 200
+_AT_ONCE = 300
+_FORGOTTEN_TTL_S = 86_400
+_SCANNED_AT_ONCE = 2000
 # Stands for a node where no node is known that holds a key.
 NOBODY = "nobody"
 
@@ -64,23 +67,52 @@ class Publisher:
 
         A value that Redis holds with a higher sequence stays, and counts as written.
         """
+        found = [(state.person_no, *command) for state in states for command in self._commands(tenant, state)]
+        return await self._write(found, only)
+
+    async def forget(self, tenant: int, keys: Sequence[tuple[bytes, int]], only: Collection[str] | None = None) -> Left:
+        """Overwrite what lies under keys, unless it is of a later sequence than told with each; return what is left, by that sequence.
+
+        What takes its place leads nowhere, and goes after a day: until then a state that was read before cannot come back.
+        """
+        found = []
+        for key, seq in keys:
+            name = state_key(tenant, key)
+            found.append((seq, name, ("EVALSHA", _NEWER_SHA, 1, name, pack_pointer(bytes(12), seq), _FORGOTTEN_TTL_S)))
+        return await self._write(found, only)
+
+    async def sweep(self, tenant: int, keys: Collection[bytes]) -> bool:
+        """Delete the scored lists under keys, by looking through all that Redis holds; tell whether all nodes were gone through."""
+        tags = {f"{tenant}.{short(key)}" for key in keys}
+        try:
+            for node in await self.nodes.all():
+                await node.ready()
+                async for name in node.client.scan_iter(match=f"m:{{{tenant}.*}}:c:*", count=_SCANNED_AT_ONCE):
+                    if name.decode(errors="replace").partition("{")[2].partition("}")[0] in tags:
+                        await node.client.unlink(name)
+        except redis.FAULTS as error:
+            _count(error)
+            return False
+        return True
+
+    async def _write(self, commands: Sequence[tuple[int, str, tuple[Any, ...]]], only: Collection[str] | None) -> Left:
+        """Send commands, each with whom it is about and its key, to the nodes that hold the keys; return who is left."""
         left: Left = {}
         try:
             at_once = _AT_ONCE * len(await self.nodes.all())
         except redis.FAULTS as error:
             _count(error)
-            return {state.person_no: {NOBODY} for state in states}
-        for first in range(0, len(states), at_once):
+            return {person: {NOBODY} for person, _, _ in commands}
+        for first in range(0, len(commands), at_once):
             work: dict[Node, list[tuple[int, tuple[Any, ...]]]] = {}
-            for state in states[first : first + at_once]:
-                for key, command in self._commands(tenant, state):
-                    try:
-                        node = await self.nodes.of(key)
-                    except redis.FAULTS:
-                        left.setdefault(state.person_no, set()).add(NOBODY)
-                        continue
-                    if only is None or node.name in only:
-                        work.setdefault(node, []).append((state.person_no, command))
+            for person, key, command in commands[first : first + at_once]:
+                try:
+                    node = await self.nodes.of(key)
+                except redis.FAULTS:
+                    left.setdefault(person, set()).add(NOBODY)
+                    continue
+                if only is None or node.name in only:
+                    work.setdefault(node, []).append((person, command))
             for node, failed in zip(work, await asyncio.gather(*(_send(node, work[node]) for node in work)), strict=True):
                 for person in failed:
                     left.setdefault(person, set()).add(node.name)
@@ -126,6 +158,16 @@ class Publisher:
             return False
         await node.client.delete(node_marker(tenant, node.ranges))
         return True
+
+    async def distrust_all(self, tenant: int, names: Collection[str]) -> None:
+        """Take the markers of nodes by name; one that cannot be reached keeps it, and is tried again by the caller's next turn."""
+        for node in self.nodes.known():
+            if node.name in names:
+                try:
+                    if await self.distrust(tenant, node):
+                        log.warning("state.distrusted", tenant=tenant, node=node.name)
+                except redis.FAULTS as error:
+                    log.debug("state.trusted_still", tenant=tenant, node=node.name, error=type(error).__name__)
 
     async def refresh_marker(self, tenant: int, node: Node) -> None:
         """Keep the marker from expiring."""

@@ -1,9 +1,13 @@
 """Wire shapes of people."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
+
+from app.core.ids import IdentityKind
+from app.data.people.domain import Identity
+from app.data.people.unmerging import Merge
 
 
 class ConsentIn(BaseModel):
@@ -89,3 +93,58 @@ class PersonOut(BaseModel):
     orders: Orders
     visits: list[Visited]
     cart: list[CartLine]
+
+
+class IdOut(BaseModel):
+    """An id of a person: `kind` is user_id, anonymous_id or email_sha256."""
+
+    kind: str
+    value: str
+
+    @classmethod
+    def of(cls, identity: Identity) -> Self:
+        """Return an id as callers name it."""
+        return cls(kind=IdentityKind(identity[0]).name.lower(), value=identity[1])
+
+
+class MergeOut(BaseModel):
+    """Two ids that are or were one person; `evidence` is together (one message bore both) or alias.
+
+    `together` tells whether they are one person now, which they may be through other merges even where this one was undone.
+    """
+
+    merge_no: int
+    evidence: str
+    occurred_at: datetime
+    created_at: datetime
+    undone_at: datetime | None
+    together: bool
+    former: IdOut
+    into: IdOut
+
+    @classmethod
+    def of(cls, merge: Merge) -> Self:
+        """Return a merge as callers see it."""
+        return cls(**{**vars(merge), "former": IdOut.of(merge.former), "into": IdOut.of(merge.into)})
+
+
+class MergesOut(BaseModel):
+    """The merges of a person, newest first."""
+
+    merges: list[MergeOut]
+
+
+class UndoneOut(MergeOut):
+    """A merge that was undone; `applied` tells whether answers follow it already (else within moments, once Redis is back)."""
+
+    applied: bool
+
+
+class ErasedOut(BaseModel):
+    """What was erased and when. `events` stay without a person; `applied` tells whether Redis is rid of the person already."""
+
+    receipt: int
+    erased_at: datetime
+    ids: int
+    events: int
+    applied: bool
