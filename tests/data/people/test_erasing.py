@@ -15,6 +15,7 @@ from app.data.events import store as events_store
 from app.data.events.domain import Kind
 from app.data.events.service import accept
 from app.data.people import erasing, jobs, service
+from app.data.people.domain import email_identity
 from app.data.people.keys import DataKeys
 from app.data.people.publish import Published, Publisher
 from tests.data.conftest import Put, event
@@ -172,3 +173,22 @@ async def test_the_keys_of_erased_people_are_forgotten_once_no_copy_can_hold_the
     await db.run("update outbox set confirmed_at = now() - make_interval(days => :days)", days=settings.state_ttl_days + 1)
     await erasing.forget_keys(db, settings)
     assert (await db.rows("select payload ? 'keys' from outbox"))[0][0] is False
+
+
+async def test_a_person_without_user_id_is_erased_by_another_id_with_what_was_refused(
+    http: httpx.AsyncClient, put: Put, db: Database
+) -> None:
+    mail = email_identity("ann@shop.example")
+    assert mail is not None
+    # refused before anybody was known, and after
+    for _ in range(2):
+        message = {"type": "track", "event": "x" * 300, "anonymousId": "phone", "messageId": "m"}
+        assert (await http.post("/v1/batch", json={"batch": [message]})).json()["accepted"] == 0
+        await put(event(1, identities=(mail, PHONE)))
+    kept = (await db.rows("select count(*) from refused_event"))[0][0]
+    assert kept
+    assert (await http.delete("/v1/admin/people/phone")).status_code == 404
+    assert (await http.get("/v1/admin/people/phone/merges", params={"by": "anonymous_id"})).json()["merges"][0]["together"] is True
+    receipt = (await http.delete(f"/v1/admin/people/{mail[1].upper()}", params={"by": "email_sha256"})).json()
+    assert (receipt["ids"], receipt["events"]) == (2, 1)
+    assert (await db.rows("select count(*) from refused_event"))[0][0] == 0

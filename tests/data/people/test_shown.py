@@ -88,7 +88,7 @@ async def test_of_several_ids_that_are_one_person_the_newest_traits_are_shown(
         found = await show(http, value, by=by)
         assert found["traits"] == {"plan": "new", "city": "Rome"}
         assert found["country"] == "IT"
-        assert [one["value"] for one in found["identities"]] == ["ann", "phone", "laptop"]  # type: ignore[attr-defined]
+        assert [one["value"] for one in found["identities"]] == ["ann", "laptop", "phone"]  # type: ignore[attr-defined]
         assert len(found["history"]) == 2  # type: ignore[arg-type]
 
 
