@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "models:evaluate",
     "rebuild": "data:rebuild",
     "consent": "data:consent",
+    "attribute": "data:attribute",
 }
 GROUPS = {
     "import": "data:imports",

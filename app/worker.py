@@ -20,6 +20,7 @@ from app.data.people import erasing, jobs, store
 from app.data.people.publish import Publisher
 from app.data.reach import is_away
 from app.data.retention import drop_old_events
+from app.data.signals import jobs as signals
 from app.serving.sends.jobs import Prewarmer
 
 # Seconds between two turns of each loop that found nothing to do.
@@ -29,6 +30,7 @@ ERASE_S = 0.5
 WHOLE_S = 1.0
 HOUSE_S = 3600.0
 SENDS_S = 1.0
+SIGNALS_S = 1.0
 POPULAR_S = 600.0
 LEADER_S = 1.0
 _FIRST_PAUSE = 0.25
@@ -63,6 +65,7 @@ class Worker:
             asyncio.create_task(self._loop("whole", self.keep_whole, WHOLE_S)),
             asyncio.create_task(self._loop("house", self.keep_house, HOUSE_S)),
             asyncio.create_task(self._loop("sends", self._prewarmer.step, SENDS_S)),
+            asyncio.create_task(self._loop("signals", self.signals, SIGNALS_S)),
             asyncio.create_task(self._loop("popular", self.popular, POPULAR_S, self.bulk)),
         ]
         await self.stopping.wait()
@@ -108,6 +111,12 @@ class Worker:
         ready = [tenant for tenant, applier in self._appliers.items() if applier.ready]
         await _each(ready, partial(jobs.keep_whole, self.db, self.settings, self.publisher))
         return False
+
+    async def signals(self) -> bool:
+        """Look for machines among new signals, and attribute orders."""
+        read = await _each(await store.tenants(self.db), partial(signals.follow, self.db, self.settings))
+        # what trickles in is read once a second: each reading costs the same
+        return max(read, default=0) >= signals.AT_ONCE
 
     async def keep_house(self) -> bool:
         """Make partitions ahead, forget old message ids, and drop events and refused ones that were kept long enough."""

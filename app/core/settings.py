@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         le=100_000,
         description="Clicks and opens a process keeps on disk while PostgreSQL is away, in MB; 0 keeps them in memory.",
     )
+    attribution_days: int = Field(7, ge=1, le=90, description="Days before an order in which a click brought it about.")
+    attribution_seen: bool = Field(
+        False, description="Whether an order without a click is owed to the last answer opened or seen in those days."
+    )
     # sends
     prewarm_per_s: int = Field(1000, ge=1, le=1_000_000, description="People a second whose lists the worker prewarms for sends, at most.")
     prewarm_threads: int = Field(1, ge=1, le=32, description="Threads of the worker that score for sends.")

@@ -5,6 +5,8 @@ arrives (`judge`), so the order of arrival does not matter. The text of a user a
 """
 
 import re
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -175,13 +177,23 @@ def _mark(one: Seen, bursts: Sequence[tuple[float, float]], delivered: Sequence[
 def _bursts(clicks: Sequence[Seen]) -> list[tuple[float, float]]:
     """Return from when to when several different links were clicked faster than a person can."""
     ordered = sorted(clicks, key=lambda one: one.at)
-    found = []
-    for first, one in enumerate(ordered):
-        near = [other for other in ordered[first:] if other.at - one.at <= BURST_S]
-        if len({other.item for other in near}) >= BURST_LINKS:
-            found.append((one.at, near[-1].at))
+    near: Counter[int | None] = Counter()
+    found: list[tuple[float, float]] = []
+    last = 0
+    for one in ordered:
+        while last < len(ordered) and ordered[last].at - one.at <= BURST_S:
+            near[ordered[last].item] += 1
+            last += 1
+        if len(near) >= BURST_LINKS:
+            end = ordered[last - 1].at
+            found.append((found.pop()[0], end) if found and one.at <= found[-1][1] else (one.at, end))
+        near[one.item] -= 1
+        if not near[one.item]:
+            del near[one.item]
     return found
 
 
 def _within(at: float, spans: Sequence[tuple[float, float]], slack: float) -> bool:
-    return any(start - slack <= at <= end + slack for start, end in spans)
+    # the spans ascend and do not overlap
+    place = bisect_right(spans, at + slack, key=lambda span: span[0])
+    return place > 0 and at <= spans[place - 1][1] + slack

@@ -84,7 +84,8 @@ with changed as materialized (
     join unnest($2::bigint[], $3::bigint[], $4::smallint[]) v(person_no, root_no, consent) using (person_no)
     where p.tenant = $1 order by p.person_no for no key update of p
 )
-update person p set root_no = changed.root_no, consent = changed.consent
+update person p set root_no = changed.root_no, consent = changed.consent,
+    root_xid = case when p.root_no <> changed.root_no then pg_current_xact_id() else p.root_xid end
 from changed where p.tenant = $1 and p.person_no = changed.person_no
 """
 _DROP = "delete from person_merge where tenant = $1 and (from_no, to_no) in (select * from unnest($2::bigint[], $3::bigint[]))"
