@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-events test-senders
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-events test-senders chaos-events
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -58,6 +58,9 @@ bench-events: $(VENV)/.run ## durable events a second over HTTP beside a raw COP
 
 test-senders: $(VENV)/.dev ## 10,000 events of Segment's library through a server that is killed
 	$(BIN)/python -m pytest tests/e2e/test_event_senders.py -m slow
+
+chaos-events: $(VENV)/.dev ## 100,000 events while 50 processes are killed; CHAOS_SEED repeats a run
+	$(BIN)/python -m pytest tests/e2e/test_chaos.py -m slow -s --timeout=3600
 
 system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
 	apt-get update -qq
