@@ -56,8 +56,8 @@ bench-rebuild: $(VENV)/.run ## people a second that `morsel rebuild` computes
 bench-events: $(VENV)/.run ## durable events a second over HTTP beside a raw COPY
 	$(BIN)/python benchmarks/events.py
 
-test-senders: $(VENV)/.dev ## 10,000 events of Segment's library through a server that is killed
-	$(BIN)/python -m pytest tests/e2e/test_event_senders.py -m slow
+test-senders: $(VENV)/.dev ## 10,000 events each of Segment's Python and Node libraries through a server that is killed
+	$(BIN)/python -m pytest tests/e2e/test_event_senders.py tests/e2e/test_node_sender.py -m slow
 
 chaos-events: $(VENV)/.dev ## 100,000 events while 50 processes are killed; CHAOS_SEED repeats a run
 	$(BIN)/python -m pytest tests/e2e/test_chaos.py -m slow -s --timeout=3600
