@@ -13,7 +13,8 @@ COMMANDS = {
     "evaluate": "models:evaluate",
     "rebuild": "data:rebuild",
     "consent": "data:consent",
-    "attribute": "data:attribute",
+    "attribute": "signals:attribute",
+    "signals": "signals:signals",
 }
 GROUPS = {
     "import": "data:imports",

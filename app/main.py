@@ -21,6 +21,7 @@ from app.data.catalog import api as catalog_api
 from app.data.events import api as events_api
 from app.data.events.refusals import api as refusals_api
 from app.data.people import api as people_api
+from app.data.signals import api as signals_api
 from app.decisions.placements import api as placements_api
 from app.ml.registry import api as models_api
 from app.serving import api as serving_api
@@ -40,6 +41,7 @@ ROUTERS = (
     events_api.router,
     refusals_api.router,
     people_api.router,
+    signals_api.router,
     placements_api.router,
     templates_api.router,
     models_api.router,

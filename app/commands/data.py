@@ -22,7 +22,6 @@ from app.data.files import FileFault
 from app.data.people import jobs, publish, service
 from app.data.reports import Progress as Step
 from app.data.reports import Report
-from app.data.signals.attribution import attribute_since
 from app.ml.popularity.service import refresh_popular
 
 imports = typer.Typer(no_args_is_help=True, help="Files in: a catalogue, or events.")
@@ -136,21 +135,6 @@ def rebuild(tenant: Tenant = DEFAULT) -> None:
     except jobs.NotPublished as error:
         fail(error)
     typer.echo(f"{people} people")
-
-
-def attribute(
-    since: Annotated[datetime, typer.Option(help="Decide orders from this moment on again (UTC).")],
-    tenant: Tenant = DEFAULT,
-) -> None:
-    """Decide again which answers orders are owed to, after a change of `MORSEL_ATTRIBUTION_DAYS` or `..._SEEN`."""
-
-    async def work(context: Context) -> tuple[int, int]:
-        moment = _utc(since)
-        assert moment is not None
-        return await attribute_since(context.db, context.settings, context.tenant, moment)
-
-    people, changed = with_database(work, tenant)
-    typer.echo(f"{people} people with orders, {changed} attributions new or changed")
 
 
 def consent(

@@ -29,6 +29,7 @@ from app.data.events.service import Accepted, accept
 from app.data.people import api as people_api
 from app.data.people.keys import DataKeys
 from app.data.people.publish import Publisher
+from app.data.signals import api as signals_api
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def http(access: Access, settings: Settings, db: Database, tenant: int) ->
     app.state.intake = Intake(db, DataKeys(settings), most_bytes=64_000_000)
     app.state.refusals = Refusals(db, DataKeys(settings), most_bytes=64_000_000)
     errors.install(app)
-    for router in (catalog_api.router, events_api.router, refusals_api.router, people_api.router):
+    for router in (catalog_api.router, events_api.router, refusals_api.router, people_api.router, signals_api.router):
         app.include_router(router)
     client = await access_service.create_client(
         db, settings, tenant, NewClient(name="a shop", kind=ClientKind.SERVICE, scopes=[Scope.ADMIN])
