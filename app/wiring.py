@@ -26,6 +26,7 @@ from app.serving.person import People
 from app.serving.pinning import Pinning
 from app.serving.pipeline import Pipeline
 from app.serving.pixel import Pixel
+from app.serving.probe import Probe
 from app.serving.rank import Ranker
 from app.serving.redirect import Redirector
 from app.serving.redis_reader import RedisReader
@@ -102,10 +103,18 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     gc.freeze()
     # requests leave few cycles behind; looking for them after every 700 objects costs more than the answers
     gc.set_threshold(25_000, 20, 50)
+    probe = Probe(db, lookup, keys, every_s=settings.probe_every_s, limit_s=settings.probe_limit_s)
     letters = doubt_open_letters(db, reader, settings.refresh_ms)
     background = [
         asyncio.create_task(work)
-        for work in (holder.follow(), letters, serves.run(), responses.run(), capacity.measure(db, settings, holder))
+        for work in (
+            holder.follow(),
+            letters,
+            serves.run(),
+            responses.run(),
+            capacity.measure(db, settings, holder),
+            probe.run(lambda: list(holder.current), settings.data_dir / "probe.lock"),
+        )
     ]
     try:
         yield Resources(

@@ -19,6 +19,10 @@ class IdentityKind(IntEnum):
     EMAIL_SHA256 = 3
 
 
+PROBE = 2
+"""Whose events the probe sends: numbers of people are odd."""
+
+
 def person_key(tenant: int, kind: int, value: str) -> bytes:
     """Return the 12-byte key that stands for an external id in Redis and in `person_identity`."""
     text = f"{int(tenant)}\0{int(kind)}\0{value}".encode("utf-8", "surrogatepass")

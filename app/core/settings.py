@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     refused_mb: int = Field(
         256, ge=1, le=65_536, description="Refused events kept a tenant, in MB; public keys have half of it. More are only counted."
     )
+    probe_every_s: int = Field(60, ge=0, le=86_400, description="Seconds between two probes of the way from intake to Redis; 0 sends none.")
+    probe_limit_s: float = Field(5.0, ge=0.1, le=3600, description="Seconds after which a probe that is not visible raises the alarm.")
     max_body_bytes: int = Field(8_388_608, ge=65_536, description="Largest request body accepted, in bytes.")
     # serving
     deadline_ms: int = Field(300, ge=20, le=10_000, description="Time an answer may take before a lower rung gives it.")

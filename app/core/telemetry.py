@@ -30,7 +30,18 @@ EVENT_MONTHS_DROPPED = Counter("morsel_event_months_dropped_total", "Months of e
 EVENTS_APPLIED = Counter("morsel_events_applied_total", "Events that reached the state of a person.")
 MERGES = Counter("morsel_people_merged_total", "Ids of people that changed the group they belong to.")
 MERGES_REFUSED = Counter("morsel_people_merges_refused_total", "Links between ids refused because the person has too many.")
-APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet applied.", multiprocess_mode="max")
+APPLY_LAG = Gauge("morsel_apply_lag_seconds", "Age of the oldest event not yet applied.", multiprocess_mode="mostrecent")
+EVENT_FRESHNESS = Histogram(
+    "morsel_event_freshness_seconds",
+    "Time from the arrival of the oldest of a group of events until Redis showed all of them.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30, 60, 300, 3600),
+)
+PROBE_SECONDS = Histogram(
+    "morsel_probe_seconds",
+    "Time from the commit of the probe's event until Redis showed it.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30, 60),
+)
+PROBE_FAILING = Gauge("morsel_probe_failing", "Tenants whose last probe was late or never shown.", multiprocess_mode="mostrecent")
 SNAPSHOT_AGE = Gauge("morsel_snapshot_age_seconds", "Seconds since the snapshot was last known to be current.", multiprocess_mode="max")
 
 

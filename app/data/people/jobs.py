@@ -4,16 +4,16 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
 
 from app.core import redis
 from app.core.db import Database
 from app.core.logging import log
 from app.core.redis import Node
 from app.core.settings import Settings
-from app.core.telemetry import APPLY_LAG, EVENTS_APPLIED
+from app.core.telemetry import EVENTS_APPLIED
 from app.data.people import erasing, store
 from app.data.people.backlog import Backlog
+from app.data.people.freshness import Freshness
 from app.data.people.publish import Left, Published, Publisher
 from app.data.people.state import PEOPLE_AT_ONCE, recompute
 from app.data.people.store import SHARDS, Position
@@ -48,6 +48,7 @@ class Applier:
         self._saved: Position | None = None
         self._cluster = ""
         self._backlog = Backlog()
+        self._freshness = Freshness()
         self._tries = 0
         self._try_at = 0.0
         self.ready = False
@@ -56,16 +57,14 @@ class Applier:
         """Apply what is new; return the number of events. Raises when PostgreSQL is away."""
         at = self._at if self._at is not None else await self._begin()
         found = await store.news(self._db, self._tenant, at)
-        if found is None:
-            APPLY_LAG.set(0)
-        else:
-            if found.oldest:
-                APPLY_LAG.set((datetime.now(UTC) - found.oldest).total_seconds())
+        self._freshness.arrived(found.ages if found else {}, measured=at != Position())
+        if found is not None:
             for people in found.people.values():
                 self._backlog.add(people)
             for shard, people in found.people.items():
-                for first in range(0, len(people), PEOPLE_AT_ONCE):
-                    await self._shard(shard, people[first : first + PEOPLE_AT_ONCE])
+                parts = range(0, len(people), PEOPLE_AT_ONCE)
+                if all([await self._shard(shard, people[first : first + PEOPLE_AT_ONCE]) for first in parts]):
+                    self._freshness.visible(shard)
             self._at = found.reached
             EVENTS_APPLIED.inc(found.events)
         if len(self._backlog) and time.monotonic() >= self._try_at:
@@ -107,6 +106,8 @@ class Applier:
             for first in range(0, len(people), PEOPLE_AT_ONCE):
                 if not await self._shard(shard, people[first : first + PEOPLE_AT_ONCE]):
                     break
+            else:
+                self._freshness.visible(shard)
         self._tries = self._tries + 1 if len(self._backlog) else 0
         self._try_at = time.monotonic() + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._tries, 10))
 

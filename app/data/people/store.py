@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database, driver
+from app.core.ids import PROBE
 from app.data.people.facts import Events, read
 from app.data.people.online import POINTER_FORMAT, STATE_FORMAT
 from app.data.people.profile import PROFILE_FORMAT
@@ -54,7 +55,8 @@ with last as materialized (
     and xid < pg_snapshot_xmin(pg_current_snapshot())
     order by xid desc, event_no desc limit 1
 )
-select coalesce(p.root_no, e.person_no) % :shards, array_agg(distinct coalesce(p.root_no, e.person_no)), min(e.received_at), count(*),
+select coalesce(p.root_no, e.person_no) % :shards, array_agg(distinct coalesce(p.root_no, e.person_no)),
+    extract(epoch from clock_timestamp() - min(e.received_at))::float8, count(*),
     min(last.xid::text), min(last.event_no)
 from last, event e left join person p on p.tenant = e.tenant and p.person_no = e.person_no
 where e.tenant = :tenant and (e.xid, e.event_no) > (cast(:xid as text)::xid8, :event_no)
@@ -75,11 +77,11 @@ class Position:
 
 @dataclass(frozen=True)
 class News:
-    """People with events after a position, by shard, and the position that this reading reached."""
+    """People with events after a position and the age of the oldest of these in seconds, by shard; the position that was reached."""
 
     people: dict[int, list[int]]
     reached: Position
-    oldest: datetime | None
+    ages: dict[int, float]
     events: int
 
 
@@ -163,7 +165,7 @@ async def news(db: Database, tenant: int, after: Position) -> News | None:
     if not rows:
         return None
     reached = Position(int(rows[0][4]), rows[0][5])
-    return News({int(row[0]): row[1] for row in rows}, reached, min(row[2] for row in rows), sum(row[3] for row in rows))
+    return News({int(row[0]): row[1] for row in rows}, reached, {int(row[0]): row[2] for row in rows}, sum(row[3] for row in rows))
 
 
 async def own(connection: AsyncConnection, tenant: int, shard: int) -> None:
@@ -252,7 +254,8 @@ async def people(db: Database, tenant: int, shard: int, after: int, limit: int) 
 
 async def count_people(db: Database, tenant: int) -> int:
     """Return how many people a tenant knows, each group as one."""
-    return int((await db.rows("select count(*) from person where tenant = :tenant and root_no = person_no", tenant=tenant))[0][0])
+    sql = "select count(*) from person where tenant = :tenant and root_no = person_no and person_no <> :probe"
+    return int((await db.rows(sql, tenant=tenant, probe=PROBE))[0][0])
 
 
 async def post(connection: AsyncConnection, tenant: int, kind: str, person_no: int, payload: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database, driver
-from app.core.ids import IdentityKind
+from app.core.ids import PROBE, IdentityKind
 from app.data.people import store as people_store
 from app.data.people.store import SHARDS, Position
 from app.serving.sends.domain import Send, Status
@@ -244,7 +244,7 @@ where tenant = :tenant and (xid, event_no) > (cast(cast(:xid as text) as xid8), 
 # By arrival, which has an index; a file that was imported in any order shows its newest events among its last rows.
 _NEWEST = """
 select max(occurred_at) from (
-    select occurred_at from event where tenant = :tenant order by received_at desc limit :among
+    select occurred_at from event where tenant = :tenant and person_no <> :probe order by received_at desc limit :among
 ) newest
 """
 _AGES = """
@@ -273,7 +273,7 @@ async def backlog(db: Database, tenant: int) -> Backlog:
 
 async def newest_event(db: Database, tenant: int, among: int) -> datetime | None:
     """Return when the newest of the last events happened."""
-    moment: datetime | None = (await db.rows(_NEWEST, tenant=tenant, among=among))[0][0]
+    moment: datetime | None = (await db.rows(_NEWEST, tenant=tenant, among=among, probe=PROBE))[0][0]
     return moment
 
 

@@ -4,7 +4,6 @@
 `current.json` names both with their checksums and is replaced in one step.
 """
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from app.core.locks import alone
 from app.serving.snapshot import arena
 from app.serving.snapshot.catalogue import Catalogue
 
@@ -33,14 +33,8 @@ class Damaged(ValueError):
 @contextmanager
 def writing(folder: Path) -> Iterator[bool]:
     """Hold the writer's lock of a folder; yields False when another process writes now."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "write.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+    with alone(folder / "write.lock") as mine:
+        yield mine
 
 
 def current(folder: Path) -> dict[str, Any]:
