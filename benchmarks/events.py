@@ -2,7 +2,7 @@
 
 One server process without the background worker takes the events; the worker is started after it on what they left. PostgreSQL and
 Valkey come from wheels, with fsync on. Bodies are made before the clock starts. Rounds of Morsel and of COPY alternate, and medians
-are told.
+are told. At last `visible.py` measures how long an event takes until the next answer knows it.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from app.data.events.store import COLUMNS
 from app.data.partitions import ensure_partitions
 from benchmarks.driving import counter, until
 from benchmarks.serving import figures, processes, setup
+from benchmarks.visible import visible
 
 PEOPLE = 5_000
 ITEMS = 2_000
@@ -311,6 +312,7 @@ def main() -> int:
         figures.tell(f"server_memory_after_{sent}_events", processes.memory_mb(found.pid), "MB", baseline=before)
         figures.tell("server_memory_peak", processes.memory_mb(found.pid, "VmHWM"), "MB")
         applied(found, settings, urls, given.events)
+    visible(min(400, given.events // 40))
     return 1 if figures.missed else 0
 
 
