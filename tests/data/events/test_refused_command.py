@@ -74,5 +74,6 @@ def test_refused_events_are_listed_shown_put_right_and_forgotten(morsel: CliRunn
 )
 def test_a_wrong_command_says_what_to_do(morsel: CliRunner, given: list[str], says: str) -> None:
     told = morsel.invoke(assembled({"refused"}), ["refused", *given])
+    assert isinstance(told.exception, SystemExit)
     assert told.exit_code == 1
     assert says in told.output

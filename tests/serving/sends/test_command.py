@@ -3,17 +3,18 @@
 import asyncio
 import gzip
 import json
-import os
-import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import assembled
 from app.commands.sends import ids_in
 from app.core.db import Database
-from app.core.settings import Settings
+from app.core.settings import Settings, load
 from tests.serving.shop import stock
 
 START = f"{datetime.now(UTC) + timedelta(days=10):%Y-%m-%dT%H:%M:%S}"
@@ -23,29 +24,26 @@ UGLY = b"\xef\xbb\xbfu1\r\nu2\n\n  u3  \nno\0body\n\xff\xfe\n" + b"x" * 300 + b"
 class Line:
     """Runs `morsel` as an operator would, on the test's own servers."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._environment = os.environ | {
-            "MORSEL_DATABASE_URL": settings.database_url, "MORSEL_REDIS_URL": settings.redis_url,
-            "MORSEL_DATA_DIR": str(settings.data_dir), "MORSEL_MODEL_DIR": str(settings.model_dir), "MORSEL_LOG_LEVEL": "error",
-        }  # fmt: skip
-
     async def run(self, *words: str | Path, status: int = 0) -> tuple[str, str]:
         """Run `morsel sends ...`; return what it said on its two outputs."""
-        pipe = asyncio.subprocess.PIPE
-        command = [sys.executable, "-m", "app.cli", "sends", *map(str, words)]
-        process = await asyncio.create_subprocess_exec(*command, env=self._environment, stdout=pipe, stderr=pipe)
-        out, told = await process.communicate()
-        assert process.returncode == status, told.decode()
-        return out.decode(), told.decode()
+        told = await asyncio.to_thread(CliRunner().invoke, assembled({"sends"}), ["sends", *map(str, words)])
+        assert isinstance(told.exception, SystemExit | None), told.exception
+        assert told.exit_code == status, told.output
+        return told.stdout, told.stderr
 
     async def json(self, *words: str | Path) -> Any:
         return json.loads((await self.run(*words))[0])
 
 
 @pytest.fixture
-async def line(settings: Settings, db: Database) -> Line:
+async def line(settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
     await stock(db, settings)
-    return Line(settings)
+    for name in ("database_url", "redis_url", "data_dir", "model_dir"):
+        monkeypatch.setenv(f"MORSEL_{name.upper()}", str(getattr(settings, name)))
+    monkeypatch.setenv("MORSEL_LOG_LEVEL", "error")
+    load.cache_clear()
+    yield Line()
+    load.cache_clear()
 
 
 def test_a_file_is_read_line_by_line_and_bad_lines_keep_their_number(tmp_path: Path) -> None:
