@@ -24,6 +24,7 @@ from app.core.embedded import Urls, services
 from app.core.embedded.process import CannotStart
 from app.core.logging import log
 from app.core.settings import Settings
+from app.data.partitions import ensure_partitions
 from app.decisions.placements import service as placements
 
 _BACKLOG = 4096
@@ -80,6 +81,8 @@ async def reachable(url: str) -> bool:
 async def _defaults(urls: Urls) -> None:
     database = Database(urls.database_url, 1)
     try:
+        # before the first event: one that came without its month would lie in the default partition for good
+        await ensure_partitions(database)
         await templates.add_defaults(database, ids.DEFAULT_TENANT)
         await placements.add_defaults(database, ids.DEFAULT_TENANT)
     finally:

@@ -16,18 +16,25 @@ where i.inhparent = 'event'::regclass and c.relname ~ '^event_[0-9]{6}$' and c.r
 """
 
 
+# Rows of the default partition go in portions, so that no transaction lasts.
+_AT_ONCE = 20_000
+_OLD = """
+delete from event_default where ctid = any(array(select ctid from event_default where received_at < :first limit :portion))
+"""
+
+
 async def drop_old_events(db: Database, months: int, now: datetime | None = None) -> list[str]:
     """Drop the partitions of `event` that ended more than `months` whole months ago; return their names. 0 keeps all.
 
-    A partition that somebody reads for longer than two seconds is left for the next time. States that were computed stay until
-    their person is computed anew.
+    What arrived then while its month had no partition is deleted too. A partition that somebody reads for longer than two seconds is
+    left for the next time. States that were computed stay until their person is computed anew.
     """
     if months <= 0:
         return []
     moment = now or datetime.now(UTC)
-    first = month_name("event", moment.year * 12 + moment.month - 1 - months)
+    month = moment.year * 12 + moment.month - 1 - months
     dropped = []
-    for (name,) in await db.rows(_PARTITIONS, first=first):
+    for (name,) in await db.rows(_PARTITIONS, first=month_name("event", month)):
         try:
             async with db.begin() as connection:
                 # detaching locks the whole table: intake waits no longer than this behind a reader that does not end
@@ -40,4 +47,7 @@ async def drop_old_events(db: Database, months: int, now: datetime | None = None
         EVENT_MONTHS_DROPPED.inc()
         log.info("retention.dropped", partition=name)
         dropped.append(name)
+    first_moment = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    while await db.run(_OLD, first=first_moment, portion=_AT_ONCE) == _AT_ONCE:
+        continue
     return dropped

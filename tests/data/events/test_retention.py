@@ -41,6 +41,15 @@ async def test_months_that_ended_longer_ago_than_the_retention_are_dropped(db: D
     assert await drop_old_events(db, 1, NOW) == []
 
 
+async def test_old_events_that_came_while_their_month_had_no_partition_are_deleted_too(db: Database, put: Put) -> None:
+    await put(*(event(n, f"u{n}") for n in range(4)))
+    for number, moment in enumerate(ARRIVED):
+        await db.run("update event set received_at = :moment where extract(minute from occurred_at) = :n", moment=moment, n=number)
+    assert (await db.rows("select count(*) from event_default"))[0][0] == 4
+    await drop_old_events(db, 1, NOW)
+    assert await left(db) == ARRIVED[2:]
+
+
 async def test_zero_months_keep_everything(db: Database, put: Put) -> None:
     await filled(db, put)
     assert await drop_old_events(db, 0, NOW) == []
