@@ -47,27 +47,33 @@ where m.tenant = $1 and m.from_no = v.from_no and m.to_no = v.to_no and v.occurr
 returning m.from_no, m.to_no
 """
 _GROUPS = """
-select person_no from person where tenant = $1
-    and root_no in (select root_no from person where tenant = $1 and person_no = any($2::bigint[]))
+select distinct m.person_no from unnest($2::bigint[]) n
+cross join lateral (select root_no from person where tenant = $1 and person_no = n limit 1) p
+cross join lateral (select person_no from person where tenant = $1 and root_no = p.root_no order by root_no limit 2000) m
 """
 # The links of people that can count: of a weaker id's only the first; of those to a person as many as its group may have members.
+# Each part is read in an index's order, and the limits keep the planner from any other way while it knows nothing of the table.
 _COLUMNS = "m.from_no, m.to_no, m.from_kind, m.to_kind, m.occurred_at, m.message_id"
-_TO = f"""
-    (select {_COLUMNS} from person_merge m where m.tenant = $1 and m.to_no = k and m.from_kind = KIND and m.undone_at is null
-        and not exists (
-            select from person_merge e where e.tenant = $1 and e.from_no = m.from_no and e.from_kind > {_USER} and e.undone_at is null
-            and (e.to_kind, e.occurred_at, e.message_id) < (m.to_kind, m.occurred_at, m.message_id)
-        ) order by m.occurred_at, m.message_id limit $3)
+_FROM = f"""
+    (select {_COLUMNS} from person_merge m where m.tenant = $1 and m.from_no = k and m.from_kind KINDS and m.undone_at is null
+        order by m.to_kind, m.occurred_at, m.message_id limit MOST)
 """
+_TO = f"""
+    (select {_COLUMNS} from person_merge m where m.tenant = $1 and m.to_no = k and m.from_kind = KIND and m.undone_at is null WINS
+        order by m.occurred_at, m.message_id limit MOST)
+"""
+_WINS = f"""and m.merge_no = (
+        select e.merge_no from person_merge e where e.tenant = $1 and e.from_no = m.from_no and e.from_kind > {_USER}
+            and e.undone_at is null order by e.to_kind, e.occurred_at, e.message_id limit 1
+    )"""
+_MOST_ALIASES = "1000"
 _LINKS = f"""
 select l.* from unnest($2::bigint[]) k cross join lateral (
-    (select {_COLUMNS} from person_merge m where m.tenant = $1 and m.from_no = k and m.from_kind > {_USER} and m.undone_at is null
-        order by m.to_kind, m.occurred_at, m.message_id limit 1)
-    union all
-    select {_COLUMNS} from person_merge m where m.tenant = $1 and m.from_no = k and m.from_kind = {_USER} and m.undone_at is null
-    union all
-    select {_COLUMNS} from person_merge m where m.tenant = $1 and m.to_no = k and m.from_kind = {_USER} and m.undone_at is null
-    union all {_TO.replace("KIND", "2")} union all {_TO.replace("KIND", "3")}
+    {_FROM.replace("KINDS", f"> {_USER}").replace("MOST", "1")}
+    union all {_FROM.replace("KINDS", f"= {_USER}").replace("MOST", _MOST_ALIASES)}
+    union all {_TO.replace("KIND", str(_USER)).replace("WINS", "").replace("MOST", _MOST_ALIASES)}
+    union all {_TO.replace("KIND", "2").replace("WINS", _WINS).replace("MOST", "$3")}
+    union all {_TO.replace("KIND", "3").replace("WINS", _WINS).replace("MOST", "$3")}
 ) l
 """
 _MEMBERS = """

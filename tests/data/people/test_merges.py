@@ -4,9 +4,12 @@ import asyncio
 import hashlib
 import itertools
 import random
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import httpx
+import numpy as np
 import pytest
 
 from app.access import service as access_service
@@ -19,10 +22,20 @@ from app.core.settings import Settings
 from app.data.events import store as events_store
 from app.data.events.domain import Event, Kind, message_key
 from app.data.events.service import accept
-from app.data.people import jobs, service
+from app.data.people import erasing, jobs, service
 from app.data.people.keys import DataKeys
 from app.data.people.online import State, unpack_pointer, unpack_state
 from app.data.people.publish import Publisher
+from app.ml.popularity import store as popularity
+from app.ml.training import dataset
+from app.ml.training.dataset import Window
+from app.serving import open_letters
+from app.serving.links import Served
+from app.serving.people_db import PeopleDatabase
+from app.serving.record_db import write_responses
+from app.serving.responses import response
+from app.serving.sends import store as sends
+from app.serving.sends.domain import Send, Status
 from tests.data.conftest import Put, event
 
 Ids = tuple[tuple[int, str], ...]
@@ -279,3 +292,69 @@ async def test_a_public_key_links_nobody(http: httpx.AsyncClient, db: Database, 
         answer = await http.post(f"/v1/{what}", json=message, headers={"X-Api-Key": key.key, "Origin": "https://shop.example"})
         assert answer.status_code == 200, answer.text
     assert ("thief",) in await groups(db)
+
+
+async def test_all_that_reads_events_by_person_takes_a_group_for_one(
+    put: Put, db: Database, settings: Settings, applier: jobs.Applier, publisher: Publisher, tenant: int, catalogue: dict[str, int]
+) -> None:
+    await put(event(1, item="a", kind=Kind.PURCHASE, identities=(PHONE,)), event(2, item="b", identities=(ANN,), country="GB"))
+    await put(event(3, item="c", identities=(ANN, PHONE)), event(4, item="a", user="bob"))
+    window = Window(datetime(2023, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    data = await dataset.read(db, tenant, window, default_consent=True)
+    assert (data.people, sorted(np.bincount(data.person))) == (2, [1, 3])
+    async with db.begin() as connection:
+        await popularity.refresh(
+            connection, tenant, datetime(2024, 1, 2, tzinfo=UTC), window_days=90, half_life_days=14.0, default_consent=1, most=10,
+            weights=[0.0] + [1.0] * 7,
+        )  # fmt: skip
+        lists = {row.segment: row.groups for row in await popularity.lists(connection, tenant)}
+    assert sorted(lists["country:GB"]) == sorted(catalogue[name] for name in "abc")  # the phone's purchase too
+    await applier.apply()
+    people = PeopleDatabase(db, 2000)
+    states = [await people.state(tenant, person_key(tenant, *one)) for one in (ANN, PHONE)]
+    assert [state is not None and state.bought.tolist() for state in states] == [[catalogue["a"]]] * 2
+    everyone = Send(
+        tenant=tenant, send_no=0, name="", placement="x", start_at=datetime.now(UTC), duration_s=60, everyone=True,
+        status=Status.WAITING, note="", created_at=datetime.now(UTC),
+    )  # fmt: skip
+    assert await sends.count_everyone(db, tenant) == 2
+    recipients = await sends.people(db, everyone, -1, 10)
+    assert sorted((one.keys or []) for one in recipients) == sorted([[person_key(tenant, 1, "ann")], [person_key(tenant, 1, "bob")]])
+
+
+async def test_a_click_on_a_link_from_before_the_merge_counts_for_the_whole_person(
+    put: Put, db: Database, settings: Settings, applier: jobs.Applier, publisher: Publisher, tenant: int, catalogue: dict[str, int]
+) -> None:
+    await put(event(1, item="a", identities=(PHONE,)))
+    ((number,),) = await db.rows("select person_no from person")
+    await put(event(2, item="b", identities=(ANN, PHONE)))
+    ((item,),) = await db.rows("select item_no from item where item_id = 'c'")
+    served = Served(tenant, int(time.time()) - 600, 1, b"r" * 16, number, "en", (item,), "")
+    await write_responses(db, settings)([response(served, 1, "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")])
+    await applier.apply()
+    state = await state_of(publisher, ANN)
+    assert state is not None
+    assert sorted(state.groups.tolist()) == sorted(catalogue[name] for name in "abc")
+
+
+async def test_people_of_a_former_release_keep_their_ids_and_take_part(put: Put, db: Database) -> None:
+    await put(event(1, identities=(ANN,)), event(2, identities=(LAPTOP,)), event(3, identities=(PHONE,)))
+    # ann and her laptop were one record
+    await db.run(
+        "update person_identity set is_primary = false, person_no = (select person_no from person_identity where value = 'ann') "
+        "where value = 'laptop'"
+    )
+    await db.run("delete from person where person_no not in (select person_no from person_identity)")
+    await put(event(4, identities=(BOB, LAPTOP)), event(5, identities=(ANN, PHONE)))
+    assert await groups(db) == {("ann", "laptop", "phone"), ("bob",)}
+    await put(event(6, identities=(EVE,), former=(ANN,)))
+    assert await groups(db) == {("ann", "eve", "laptop", "phone"), ("bob",)}
+
+
+async def test_servers_doubt_all_ids_of_people_whose_merge_or_erasure_is_open(put: Put, db: Database, tenant: int) -> None:
+    await put(event(5, identities=(PHONE,)), event(6, identities=(BOB, PHONE)))
+    await put(event(2, identities=(ANN, PHONE)))  # takes the phone from bob
+    assert {bytes(row[1]) for row in await db.rows(open_letters._OPEN, most=10)} >= {person_key(tenant, *BOB)}
+    await erasing.erase(db, tenant, ANN)
+    keys = {bytes(row[1]) for row in await db.rows(open_letters._OPEN, most=10)}
+    assert keys == {person_key(tenant, *one) for one in (ANN, PHONE, BOB)}
