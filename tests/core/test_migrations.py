@@ -1,5 +1,6 @@
 """The schema goes up, down and up again, and every table is keyed by its tenant first."""
 
+import asyncio
 import subprocess
 import sys
 
@@ -40,3 +41,34 @@ async def test_the_tenant_leads_every_primary_key(db: Database) -> None:
     others = {table for table, column in rows if column != "tenant"}
     assert others == {"alembic_version", "seen_generation"}
     assert len(rows) > 20
+
+
+def test_people_of_before_merges_keep_their_ids_and_their_consent(database_url: str) -> None:
+    migrations.downgrade(database_url, "0004")
+    asyncio.run(_run(database_url, *_BEFORE_MERGES))
+    migrations.upgrade(database_url)
+    rows = asyncio.run(_rows(database_url, "select person_no, root_no, kind, consent, said from person order by 1"))
+    assert rows == [(1, 1, 1, 0, 0), (2, 2, 2, None, None), (3, 3, 1, 1, 1)]
+    migrations.downgrade(database_url, "0004")
+    assert asyncio.run(_rows(database_url, "select person_no, consent from person order by 1")) == [(1, 0), (2, None), (3, 1)]
+
+
+_BEFORE_MERGES = (
+    "insert into person (tenant, person_no, data_key, consent) values (1, 1, 'k', 0), (1, 2, 'k', null), (1, 3, 'k', 1)",
+    "insert into person_identity (tenant, key, kind, value, person_no, is_primary) "
+    "values (1, 'a', 1, 'ann', 1, true), (1, 'b', 2, 'phone', 1, false), (1, 'c', 2, 'cookie', 2, true)",
+)
+
+
+async def _run(url: str, *statements: str) -> None:
+    database = Database(url)
+    for statement in statements:
+        await database.run(statement)
+    await database.close()
+
+
+async def _rows(url: str, statement: str) -> list[tuple[object, ...]]:
+    database = Database(url)
+    found = [tuple(row) for row in await database.rows(statement)]
+    await database.close()
+    return found
