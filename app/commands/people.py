@@ -77,7 +77,7 @@ def erase(user_id: str, by: Named = By.USER_ID, tenant: Tenant = DEFAULT) -> Non
     """Erase a person with all ids merged with this one, and print the receipt. It cannot be taken back."""
 
     async def work(context: Context) -> ErasedOut | None:
-        receipt = await erasing.erase(context.db, context.tenant, _identity(user_id, by))
+        receipt = await erasing.erase(context.db, context.settings, context.tenant, _identity(user_id, by))
         if receipt is None:
             return None
         return ErasedOut(**vars(receipt), applied=await service.wait_applied(context.db, context.tenant, receipt.receipt))

@@ -72,7 +72,7 @@ async def erase_person(request: Request, caller: Editor, user_id: UserId, by: By
     """Erase a person with all ids merged with this one; the answer is the receipt. Their events stay, but are nobody's."""
     db = request.app.state.db
     with or_unavailable("The person cannot be erased now; send it again."):
-        receipt = await erasing.erase(db, caller.tenant, _identity(user_id, by))
+        receipt = await erasing.erase(db, request.app.state.settings, caller.tenant, _identity(user_id, by))
         if receipt is None:
             raise NotFound("Nobody is known under this id.")
         applied = await service.wait_applied(db, caller.tenant, receipt.receipt)

@@ -25,6 +25,7 @@ _EVENTS = "select count(*) from event where tenant = $1 and person_no = any($2::
 _GONE = tuple(
     f"delete from {table} where tenant = $1 and person_no = any($2::bigint[])" for table in ("send_person", "person_state", "person")
 )
+_LINKED = "select from_no, to_no from person_merge where tenant = $1 and (from_no = any($2::bigint[]) or to_no = any($2::bigint[]))"
 # What was refused before anybody was known under the id.
 _REFUSED = "delete from refused_event where tenant = $1 and identity_key = any($2::bytea[])"
 _OPEN = """
@@ -53,7 +54,7 @@ class _Erased(NamedTuple):
     keys: list[bytes]
 
 
-async def erase(db: Database, tenant: int, identity: Identity) -> Receipt | None:
+async def erase(db: Database, settings: Settings, tenant: int, identity: Identity) -> Receipt | None:
     """Erase the person of an id, with all ids that are one person with it; None for an id that nobody knows.
 
     The people's data keys go, so what their events say in their own words can be read by nobody. Whoever computes the person's state
@@ -69,8 +70,12 @@ async def erase(db: Database, tenant: int, identity: Identity) -> Receipt | None
         people = [row[0] for row in await below.fetch(_PEOPLE, tenant, root)]
         keys = [bytes(row[0]) for row in await below.fetch(_KEYS, tenant, people)]
         events = await below.fetchval(_EVENTS, tenant, people)
+        linked = {person for row in await below.fetch(_LINKED, tenant, people) for person in row} - set(people)
         for statement in _GONE:
             await below.execute(statement, tenant, people)
+        if linked:
+            # an id that these people had no room for may be somebody else's now
+            await merges.tell(connection, tenant, await merges.regroup(connection, tenant, linked, settings.person_ids))
         await below.execute(_REFUSED, tenant, keys)
         (seq,) = await store.sequence(connection, 1)
         payload = {"keys": [key.hex() for key in keys], "seq": seq, "ids": len(keys), "events": events}

@@ -19,7 +19,7 @@ from app.data.people.domain import email_identity
 from app.data.people.keys import DataKeys
 from app.data.people.publish import Published, Publisher
 from tests.data.conftest import Put, event
-from tests.data.people.test_merges import ANN, BOB, PHONE, state_of
+from tests.data.people.test_merges import ANN, BOB, PHONE, groups, state_of
 
 
 @pytest.fixture
@@ -64,12 +64,14 @@ async def test_an_erased_person_is_nowhere_and_the_receipt_says_so(
     assert (await http.delete("/v1/admin/people/ann")).status_code == 404
 
 
-async def test_payloads_of_an_erased_person_can_be_read_by_nobody(put: Put, db: Database, keys: DataKeys, tenant: int) -> None:
+async def test_payloads_of_an_erased_person_can_be_read_by_nobody(
+    put: Put, db: Database, settings: Settings, keys: DataKeys, tenant: int
+) -> None:
     await put(event(1, user="ann", payload=b"secret"))
     ((number, sealed),) = await db.rows("select person_no, data_key from person")
     ((payload,),) = await db.rows("select payload from event")
     assert keys.cipher(number, sealed).unseal(payload) == b"secret"
-    await erasing.erase(db, tenant, ANN)
+    await erasing.erase(db, settings, tenant, ANN)
     await put(event(2, user="ann", payload=b"new"))
     ((again, sealed),) = await db.rows("select person_no, data_key from person")
     assert again != number
@@ -82,7 +84,7 @@ async def test_a_late_event_begins_a_new_person_without_history(
 ) -> None:
     await put(event(1, item="a", identities=(ANN, PHONE)))
     await applier.apply()
-    await erasing.erase(db, tenant, ANN)
+    await erasing.erase(db, settings, tenant, ANN)
     await put(event(2, item="b", identities=(ANN,)))
     await applier.apply()
     await erasing.deliver(db, publisher, tenant)
@@ -98,7 +100,7 @@ async def test_a_state_that_was_read_before_the_erasure_does_not_come_back(
     await put(event(1, identities=(ANN, PHONE)))
     await applier.apply()
     (old,) = [Published(key, state, others, person) for person, key, state, others in await _states(db, tenant)]
-    await erasing.erase(db, tenant, ANN)
+    await erasing.erase(db, settings, tenant, ANN)
     await erasing.deliver(db, publisher, tenant)
     assert not await publisher.publish(tenant, [old])
     assert await state_of(publisher, ANN) is None
@@ -111,14 +113,16 @@ async def _states(db: Database, tenant: int) -> Any:
     return await store.states(db, tenant, -1, 10)
 
 
-async def test_a_message_that_is_being_stored_does_not_bring_the_person_back(db: Database, keys: DataKeys, put: Put, tenant: int) -> None:
+async def test_a_message_that_is_being_stored_does_not_bring_the_person_back(
+    db: Database, settings: Settings, keys: DataKeys, put: Put, tenant: int
+) -> None:
     await put(event(1, identities=(ANN,)))
     async with db.begin() as connection:
         await accept(
             connection, tenant, [event(2, identities=(ANN, PHONE), traits={"name": "Ann"}, payload=b"x")], keys=keys,
             claim=lambda ids: events_store.claim_messages(connection, tenant, ids),
         )  # fmt: skip
-        waiting = asyncio.create_task(erasing.erase(db, tenant, ANN))
+        waiting = asyncio.create_task(erasing.erase(db, settings, tenant, ANN))
         await asyncio.sleep(0.2)
         assert not waiting.done()
     receipt = await waiting
@@ -127,12 +131,14 @@ async def test_a_message_that_is_being_stored_does_not_bring_the_person_back(db:
     assert (await db.rows("select count(*) from person"))[0][0] == 0
 
 
-async def test_ids_read_before_an_erasure_lead_to_nobody_after_it(db: Database, keys: DataKeys, put: Put, tenant: int) -> None:
+async def test_ids_read_before_an_erasure_lead_to_nobody_after_it(
+    db: Database, settings: Settings, keys: DataKeys, put: Put, tenant: int
+) -> None:
     await put(event(1, identities=(ANN,)))
     async with db.begin() as connection:
 
         async def late(ids: Any) -> set[bytes]:
-            await erasing.erase(db, tenant, ANN)
+            await erasing.erase(db, settings, tenant, ANN)
             return set(ids)
 
         told = await accept(connection, tenant, [event(2, identities=(ANN,), former=(BOB,), traits={"a": 1})], keys=keys, claim=late)
@@ -147,7 +153,7 @@ async def test_an_erasure_waits_for_a_redis_that_is_away_and_nodes_with_an_old_c
     await applier.apply()
     name = state_key(tenant, person_key(tenant, *ANN))
     copy = await value(publisher, name)
-    await erasing.erase(db, tenant, ANN)
+    await erasing.erase(db, settings, tenant, ANN)
     nodes, publisher.nodes = publisher.nodes, redis.Nodes("redis://127.0.0.1:1/0")
     with pytest.raises(erasing.NotErased):
         await erasing.deliver(db, publisher, tenant)
@@ -166,7 +172,7 @@ async def test_the_keys_of_erased_people_are_forgotten_once_no_copy_can_hold_the
     put: Put, publisher: Publisher, db: Database, settings: Settings, tenant: int
 ) -> None:
     await put(event(1, user="ann"))
-    await erasing.erase(db, tenant, ANN)
+    await erasing.erase(db, settings, tenant, ANN)
     await erasing.deliver(db, publisher, tenant)
     await erasing.forget_keys(db, settings)
     assert (await db.rows("select payload ? 'keys' from outbox"))[0][0] is True
@@ -192,3 +198,17 @@ async def test_a_person_without_user_id_is_erased_by_another_id_with_what_was_re
     receipt = (await http.delete(f"/v1/admin/people/{mail[1].upper()}", params={"by": "email_sha256"})).json()
     assert (receipt["ids"], receipt["events"]) == (2, 1)
     assert (await db.rows("select count(*) from refused_event"))[0][0] == 0
+
+
+async def test_an_id_that_an_erased_person_had_no_room_for_goes_to_the_next(
+    db: Database, settings: Settings, keys: DataKeys, tenant: int
+) -> None:
+    told = [event(1, identities=(ANN, (2, "first"))), event(2, identities=(ANN, PHONE)), event(3, identities=(BOB, PHONE))]
+    async with db.begin() as connection:
+        await accept(
+            connection, tenant, told,
+            keys=keys, claim=lambda ids: events_store.claim_messages(connection, tenant, ids), most_ids=2,
+        )  # fmt: skip
+    assert await groups(db) == {("ann", "first"), ("phone",), ("bob",)}
+    await erasing.erase(db, settings, tenant, ANN)
+    assert await groups(db) == {("bob", "phone")}

@@ -351,10 +351,12 @@ async def test_people_of_a_former_release_keep_their_ids_and_take_part(put: Put,
     assert await groups(db) == {("ann", "eve", "laptop", "phone"), ("bob",)}
 
 
-async def test_servers_doubt_all_ids_of_people_whose_merge_or_erasure_is_open(put: Put, db: Database, tenant: int) -> None:
+async def test_servers_doubt_all_ids_of_people_whose_merge_or_erasure_is_open(
+    put: Put, db: Database, settings: Settings, tenant: int
+) -> None:
     await put(event(5, identities=(PHONE,)), event(6, identities=(BOB, PHONE)))
     await put(event(2, identities=(ANN, PHONE)))  # takes the phone from bob
     assert {bytes(row[1]) for row in await db.rows(open_letters._OPEN, most=10)} >= {person_key(tenant, *BOB)}
-    await erasing.erase(db, tenant, ANN)
+    await erasing.erase(db, settings, tenant, ANN)
     keys = {bytes(row[1]) for row in await db.rows(open_letters._OPEN, most=10)}
     assert keys == {person_key(tenant, *one) for one in (ANN, PHONE, BOB)}
