@@ -1,10 +1,9 @@
 """Segment's tracking messages, read as events: their names, products and times. Pure."""
 
 import hashlib
-import math
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -56,8 +55,12 @@ KINDS: dict[str, Kind] = {
     "remove from cart": Kind.CART_REMOVE,
     "purchase": Kind.PURCHASE,
 }
+_ORDER_FIELDS = ("order_id", "orderId", "transaction_id")
+_RATED, _PIECES, _PRICE = ("rating",), ("quantity",), ("price", "value")
 _ITEM_FIELDS = ("product_id", "productId", "item_id", "id", "sku")
-_USER_ID = int(IdentityKind.USER_ID)
+_USER_ID, _ANONYMOUS_ID = int(IdentityKind.USER_ID), int(IdentityKind.ANONYMOUS_ID)
+# looked up once: a member of an enumeration costs ten times a name of the module
+_NONE, _PAGE, _RATING = Kind.NONE, Kind.PAGE, Kind.RATING
 _SEPARATORS = re.compile(r"[\s_\-]+")
 _SEEN_PAGES = frozenset({"page", "screen"})
 # Told by whoever sends letters, not by a page, even if they name an anonymous id.
@@ -93,7 +96,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
         raise Refused("type is missing or unknown")
     payload = _payload(message)
     name = _name(message, what)
-    kind = (kind_of(name) or Kind.NONE) if what == "track" else Kind.PAGE if what in _SEEN_PAGES else Kind.NONE
+    kind = (kind_of(name) or _NONE) if what == "track" else _PAGE if what in _SEEN_PAGES else _NONE
     properties = _object(message, "properties")
     traits = _object(message, "traits") if what == "identify" else {}
     first = Event(
@@ -103,7 +106,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
         former=_former(message, ids, how) if what == "alias" else (),
         kind=kind,
         name=name,
-        order_id=_text(properties, "order_id", "orderId", "transaction_id"),
+        order_id=_text(properties, _ORDER_FIELDS),
         country=_country(message, traits),
         payload=payload,
         traits=traits,
@@ -111,7 +114,7 @@ def read(message: Any, how: Arrival) -> list[Event]:
     )
     if what == "track":
         first.about = signals.about(name, kind, properties, message.get("context"), public=how.anonymous_only)
-    return list(_products(first, properties))
+    return _products(first, properties)
 
 
 def _payload(message: dict[str, Any]) -> bytes:
@@ -185,11 +188,12 @@ def identities_of(message: dict[str, Any], how: Arrival) -> tuple[Identity, ...]
         raise Refused(
             "anonymousId is missing, and this key may not name users" if how.anonymous_only else "userId or anonymousId is missing"
         )
-    found = [(_USER_ID, user), (int(IdentityKind.ANONYMOUS_ID), anonymous)]
-    ids = [(kind, text) for kind, text in found if text is not None]
-    if not how.anonymous_only and (address := _email(message)) is not None:
-        ids.insert(1 if user is not None else 0, address)
-    return tuple(ids)
+    address = None if how.anonymous_only else _email(message)
+    if anonymous is None and address is None:
+        assert user is not None
+        return ((_USER_ID, user),)
+    named = (None if user is None else (_USER_ID, user), address, None if anonymous is None else (_ANONYMOUS_ID, anonymous))
+    return tuple(one for one in named if one is not None)
 
 
 def _former(message: dict[str, Any], ids: tuple[Identity, ...], how: Arrival) -> tuple[Identity, ...]:
@@ -197,7 +201,7 @@ def _former(message: dict[str, Any], ids: tuple[Identity, ...], how: Arrival) ->
     previous = _id(message, "previousId")
     if previous is None or how.anonymous_only or ids[0][0] != _USER_ID or previous == ids[0][1]:
         return ()
-    return (_USER_ID, previous), (int(IdentityKind.ANONYMOUS_ID), previous)
+    return (_USER_ID, previous), (_ANONYMOUS_ID, previous)
 
 
 def _id(message: dict[str, Any], field: str) -> str | None:
@@ -220,21 +224,22 @@ def _email(message: dict[str, Any]) -> Identity | None:
     return None
 
 
-def _products(first: Event, properties: dict[str, Any]) -> Iterator[Event]:
+def _products(first: Event, properties: dict[str, Any]) -> list[Event]:
     products = properties.get("products", properties.get("items"))
     listed = [product for product in products if isinstance(product, dict)] if isinstance(products, list) else []
-    yield _with(first, listed[0] if listed else properties)
+    found = [_with(first, listed[0] if listed else properties)]
     for product in listed[1:]:
         # the first row carries what belongs to the whole message
         more = Event(first.occurred_at, first.message_id, first.identities, first.kind, first.name, order_id=first.order_id)
         more.on_site = first.on_site
-        yield _with(more, product)
+        found.append(_with(more, product))
+    return found
 
 
 def _with(event: Event, product: dict[str, Any]) -> Event:
-    event.item_id = _text(product, *_ITEM_FIELDS)
-    event.quantity = _number(product, "rating" if event.kind is Kind.RATING else "quantity")
-    event.value = _number(product, "price", "value")
+    event.item_id = _text(product, _ITEM_FIELDS)
+    event.quantity = _number(product, _RATED if event.kind is _RATING else _PIECES)
+    event.value = _number(product, _PRICE)
     return event
 
 
@@ -249,10 +254,10 @@ def _object(message: dict[str, Any], field: str) -> dict[str, Any]:
     return value
 
 
-def _text(values: dict[str, Any], *fields: str) -> str | None:
+def _text(values: dict[str, Any], fields: tuple[str, ...]) -> str | None:
     for field in fields:
         value = values.get(field)
-        if value is None or value is True or value is False or not isinstance(value, (str, int)):
+        if value is None or isinstance(value, bool) or not isinstance(value, (str, int)):
             continue
         text = str(value)
         if text and not text.isspace():
@@ -262,7 +267,7 @@ def _text(values: dict[str, Any], *fields: str) -> str | None:
     return None
 
 
-def _number(values: dict[str, Any], *fields: str) -> float | None:
+def _number(values: dict[str, Any], fields: tuple[str, ...]) -> float | None:
     for field in fields:
         value = values.get(field)
         if value is None or isinstance(value, bool):
@@ -271,7 +276,7 @@ def _number(values: dict[str, Any], *fields: str) -> float | None:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             raise Refused(f"{field} is not a number") from None
-        if not math.isfinite(number) or abs(number) > LARGEST_AMOUNT:
+        if not -LARGEST_AMOUNT <= number <= LARGEST_AMOUNT:
             raise Refused(f"{field} is out of range")
         return number
     return None

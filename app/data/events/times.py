@@ -17,10 +17,12 @@ def parse_moment(value: object, zone: tzinfo = UTC) -> datetime | None:
             moment = _unix(float(value))
         else:
             text = str(value).strip()
-            moment = _unix(float(text)) if _is_number(text) else datetime.fromisoformat(text)
+            # what has a dash behind four characters is no number: the usual form is not looked at twice
+            moment = _unix(float(text)) if text[4:5] != "-" and _is_number(text) else datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
-        moment = moment.astimezone(UTC)
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment >= EARLIEST and moment.year < 9999 else None
