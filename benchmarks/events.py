@@ -1,8 +1,8 @@
 """`make bench-events`: events that are durable a second, HTTP included, beside a raw COPY of the same rows into the same tables.
 
-One server process without the background worker takes the events; the worker is started after it on what they left. PostgreSQL and
-Valkey come from wheels, with fsync on. Bodies are made before the clock starts. Rounds of Morsel and of COPY alternate, and medians
-are told. At last `visible.py` measures how long an event takes until the next answer knows it.
+Server processes (`--servers`, one a core of two by default) without the background worker take the events; the worker is started after them
+on what they left. PostgreSQL and Valkey come from wheels, with fsync on. Bodies are made before the clock starts. Rounds of Morsel
+and of COPY alternate, and medians are told. At last `visible.py` measures how long an event takes until the next answer knows it.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from app.data.catalog.service import put_items
 from app.data.events.store import COLUMNS
 from app.data.partitions import ensure_partitions
 from benchmarks.driving import counter, until
+from benchmarks.sending import Client, Load, Took
 from benchmarks.serving import figures, processes, setup
 from benchmarks.visible import visible
 
@@ -51,73 +52,6 @@ _EVENT = (
 )
 
 
-@dataclass(frozen=True)
-class Load:
-    """Requests of one kind: events in each, clients, events in all."""
-
-    each: int
-    clients: int
-    events: int
-
-
-@dataclass(frozen=True)
-class Took:
-    """What a load took: seconds, milliseconds of each request, and statuses that were not 200."""
-
-    seconds: float
-    milliseconds: list[float]
-    bad: int
-
-    def percentile(self, share: float) -> float:
-        """Return the latency that this share of the requests did not exceed, in milliseconds."""
-        ordered = sorted(self.milliseconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-class Client(asyncio.Protocol):
-    """A connection that sends prepared requests one after the other."""
-
-    def __init__(self, requests: list[bytes]) -> None:
-        self._requests = iter(requests)
-        self._left = len(requests)
-        self._answer = bytearray()
-        self._began = 0.0
-        self.milliseconds: list[float] = []
-        self.bad = 0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: Any) -> None:
-        """Keep the connection; uvloop's are no `asyncio.Transport`."""
-        self._transport = transport
-
-    def send(self) -> None:
-        """Send the next request, or end."""
-        if not self._left:
-            self._transport.close()
-            self.done.set_result(None)
-            return
-        self._left -= 1
-        self._began = time.perf_counter()
-        self._transport.write(next(self._requests))
-
-    def data_received(self, data: bytes) -> None:
-        """Note an answer once it is whole."""
-        self._answer += data
-        head, _, body = self._answer.partition(b"\r\n\r\n")
-        at = head.lower().find(b"content-length:")
-        if at < 0 or len(body) < int(head[at + 15 :].split(b"\r\n", 1)[0]):
-            return
-        self.milliseconds.append(1000 * (time.perf_counter() - self._began))
-        self.bad += not head.startswith(b"HTTP/1.1 200") or b'"refused":[]' not in body
-        self._answer.clear()
-        self.send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Fail when the server closes first."""
-        if not self.done.done():
-            self.done.set_exception(error or ConnectionResetError("the server closed the connection"))
-
-
 @dataclass
 class Bench:
     """A running server over a database, and the key to send with."""
@@ -125,7 +59,15 @@ class Bench:
     db_url: str
     address: str
     key: str
-    pid: int
+    pids: tuple[int, ...]
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that the server processes have used."""
+        return sum(map(processes.cpu, self.pids))
+
+    def memory(self, field: str = "VmRSS") -> float:
+        """Return the MB of the largest server process."""
+        return max(processes.memory_mb(pid, field) for pid in self.pids)
 
     def requests(self, load: Load) -> list[list[bytes]]:
         """Return each client's requests, every message new."""
@@ -208,26 +150,26 @@ async def build(settings: Settings, url: str) -> str:
 
 
 @contextlib.contextmanager
-def bench(folder: Path) -> Iterator[tuple[Bench, Settings, Urls]]:
+def bench(folder: Path, servers: int) -> Iterator[tuple[Bench, Settings, Urls]]:
     """Yield a server, without the background worker, over embedded services of its own."""
     settings = Settings(data_dir=folder / "data", model_dir=folder / "models", log_level="error")
     with services(settings) as urls:
         migrations.upgrade(urls.database_url)
         key = asyncio.run(build(settings, urls.database_url))
         port = free_port()
-        command = [sys.executable, "-m", "app.cli", "serve", "--no-worker", "--workers", "1", "--port", str(port)]
+        command = [sys.executable, "-m", "app.cli", "serve", "--no-worker", "--workers", str(servers), "--port", str(port)]
         with processes.program(command, setup.variables(settings, urls), port, "/readyz") as running:
-            pid = processes.serving(running.pids[0])[0]
-            yield Bench(urls.database_url, f"127.0.0.1:{port}", key, pid), settings, urls
+            pids = processes.serving(running.pids[0])
+            yield Bench(urls.database_url, f"127.0.0.1:{port}", key, pids), settings, urls
 
 
 def grouped(found: Bench, rounds: int, load: Load) -> None:
     """Tell the rate of requests of 100 events beside COPY, in alternating rounds."""
     ours, theirs, commits, cpu = [], [], [], []
     for _ in range(rounds):
-        used = processes.cpu(found.pid)
+        used = found.cpu()
         rate, _, rows = found.rate(load)
-        cpu.append(1e6 * (processes.cpu(found.pid) - used) / load.events)
+        cpu.append(1e6 * (found.cpu() - used) / load.events)
         ours.append(rate)
         commits.append(rows)
         theirs.append(asyncio.run(copy(found.db_url, load.events, max(1, round(rows)))))
@@ -287,6 +229,34 @@ def applied(found: Bench, settings: Settings, urls: Urls, events: int) -> None:
             worker.terminate()
 
 
+def imported(found: Bench, settings: Settings, urls: Urls, rows: int) -> None:
+    """Tell how many rows a second `morsel import events` stores, its start and its report included."""
+    file, mapping = settings.data_dir / "rows.csv", settings.data_dir / "rows.toml"
+    lines = (
+        f"p{n * 7919 % PEOPLE},sku-{n % ITEMS:06d},2026-04-01T10:{n // 60 % 60:02d}:{n % 60:02d}Z,o{n // 3},2,9.90" for n in range(rows)
+    )
+    file.write_text("user,item,at,order,pieces,price\n" + "\n".join(lines))
+    mapping.write_text(
+        '[columns]\nuser_id = "user"\nitem_id = "item"\noccurred_at = "at"\norder_id = "order"\nquantity = "pieces"\nprice = "price"\n'
+        '[constants]\nkind = "purchase"\n'
+    )
+    command = [sys.executable, "-m", "app.cli", "import", "events", str(file), "--source", "till", "--mapping", str(mapping)]
+    began = time.perf_counter()
+    subprocess.run(
+        command, cwd=processes.ROOT, env={**os.environ, **setup.variables(settings, urls)}, check=True, stdout=subprocess.DEVNULL
+    )
+    figures.tell("import_rows", rows / (time.perf_counter() - began), "rows/s")
+
+
+def flat(found: Bench, events: int) -> None:
+    """Tell what many more events leave in the memory of the server processes."""
+    found.send(Load(100, 32, 100_000))
+    before = found.memory()
+    for _ in range(events // 100_000):
+        found.send(Load(100, 32, 100_000))
+    figures.tell(f"server_memory_after_{events}_more_events", found.memory(), "MB", baseline=before)
+
+
 def main() -> int:
     """Measure; the status is 1 when a target was missed."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -294,12 +264,14 @@ def main() -> int:
     arguments.add_argument(
         "--events", type=int, default=32_000, help="Events of one round in requests of 100; the other loads take a share."
     )
+    arguments.add_argument("--servers", type=int, default=2, help="Server processes.")
+    arguments.add_argument("--flat", type=int, default=0, help="Events to send in the end, for what they leave in memory.")
     given = arguments.parse_args()
     logging.configure("error", "console")
-    with tempfile.TemporaryDirectory(prefix="morsel-bench-") as folder, bench(Path(folder)) as (found, settings, urls):
+    with tempfile.TemporaryDirectory(prefix="morsel-bench-") as folder, bench(Path(folder), given.servers) as (found, settings, urls):
         rate, _, _ = found.rate(Load(100, 8, PEOPLE))
         figures.tell("first_events_of_new_people", rate, "events/s")
-        before = processes.memory_mb(found.pid)
+        before = found.memory()
         grouped(found, given.rounds, Load(100, 32, given.events))
         rate, p99 = several(given.rounds, lambda: found.rate(Load(1, 64, given.events // 8)))
         figures.tell("events_1_clients_64", rate, "events/s")
@@ -309,9 +281,12 @@ def main() -> int:
         rate, _ = several(given.rounds, lambda: found.rate(Load(1_000, 4, given.events)))
         figures.tell("events_1000_clients_4", rate, "events/s", target=THOUSANDS)
         sent = PEOPLE + given.rounds * (2 * given.events + given.events // 8 + given.events // 64)
-        figures.tell(f"server_memory_after_{sent}_events", processes.memory_mb(found.pid), "MB", baseline=before)
-        figures.tell("server_memory_peak", processes.memory_mb(found.pid, "VmHWM"), "MB")
+        figures.tell(f"server_memory_after_{sent}_events", found.memory(), "MB", baseline=before)
+        figures.tell("server_memory_peak", found.memory("VmHWM"), "MB")
         applied(found, settings, urls, given.events)
+        imported(found, settings, urls, given.events)
+        if given.flat:
+            flat(found, given.flat)
     visible(min(400, given.events // 40))
     return 1 if figures.missed else 0
 
