@@ -61,6 +61,24 @@ async def test_what_a_known_person_sent_is_encrypted_with_their_key_and_goes_wit
     assert await listed(http) == []
 
 
+async def test_what_a_person_sent_who_is_erased_at_that_moment_belongs_to_nobody_but_is_kept(
+    db: Database, settings: Settings, tenant: int, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await http.post("/v1/track", json=message(messageId="m1"))
+    ask = service.identities.known_of
+
+    async def then_erased(*given: Any) -> Any:
+        found = await ask(*given)
+        await db.run("delete from person")
+        return found
+
+    monkeypatch.setattr(service.identities, "known_of", then_erased)
+    refusals = Refusals(db, DataKeys(settings), most_bytes=1_000_000)
+    await refusals.keep(tenant, [Refusal(orjson.dumps(message(timestamp="yesterday")), "timestamp is not a date", "track", ARRIVAL, 1)])
+    (one,) = await listed(http)
+    assert not one["known_person"]
+
+
 async def test_nothing_is_kept_of_a_person_who_withdrew_consent(http: httpx.AsyncClient) -> None:
     await http.put("/v1/admin/people/ann/consent", json={"personalisation": False})
     await http.post("/v1/batch", json={"batch": [message(timestamp="yesterday"), message()]})

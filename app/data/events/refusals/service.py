@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database
@@ -58,8 +59,11 @@ class Refusals:
                 used[one.how.anonymous_only] = used.get(one.how.anonymous_only, 0) + size
                 fitting.append(one)
             if fitting:
-                async with self._db.begin() as connection:
-                    await self._write(connection, tenant, fitting)
+                try:
+                    await self._write(tenant, fitting)
+                except asyncpg.ForeignKeyViolationError:
+                    # somebody was erased at this very moment: now their ids belong to nobody
+                    await self._write(tenant, fitting)
 
     async def _used_by(self, tenant: int) -> dict[bool, int]:
         known = self._used.get(tenant)
@@ -67,18 +71,18 @@ class Refusals:
             known = self._used[tenant] = (time.monotonic() + _LOOK_S, await store.sizes(self._db, tenant))
         return known[1]
 
-    async def _write(self, connection: AsyncConnection, tenant: int, refused: Sequence[Refusal]) -> None:
+    async def _write(self, tenant: int, refused: Sequence[Refusal]) -> None:
         named = [None if one.whole_body else domain.identity_of(one.raw, one.how) for one in refused]
-        people = await identities.known_of(connection, tenant, {identity for identity in named if identity is not None})
-        rows = []
-        for one, identity in zip(refused, named, strict=True):
-            person = people.get(identity) if identity is not None else None
-            if person is not None and person.consent is False:
-                continue
-            rows.append(self._row(tenant, one, identity, person))
-            REFUSALS.labels("kept").inc()
-        if rows:
-            await store.add(connection, tenant, rows)
+        async with self._db.begin() as connection:
+            people = await identities.known_of(connection, tenant, {identity for identity in named if identity is not None})
+            rows = []
+            for one, identity in zip(refused, named, strict=True):
+                person = people.get(identity) if identity is not None else None
+                if person is None or person.consent is not False:
+                    rows.append(self._row(tenant, one, identity, person))
+            if rows:
+                await store.add(connection, tenant, rows)
+        REFUSALS.labels("kept").inc(len(rows))
 
     def _row(self, tenant: int, one: Refusal, identity: Identity | None, person: Person | None) -> tuple[Any, ...]:
         cipher = self._keys.nobody() if person is None else self._keys.cipher(person.person_no, person.sealed_key)
