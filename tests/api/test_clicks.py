@@ -9,6 +9,7 @@ import pytest
 from app.core.db import Database
 from app.core.settings import Settings
 from app.data.events.domain import Kind
+from app.serving import spool
 from tests.serving.shop import Shop, running, stock
 
 NAME = "Recommendation Clicked"
@@ -120,3 +121,28 @@ async def test_another_tenants_or_servers_link_is_not_believed(settings: Setting
     await db.run("delete from signing_key")
     async with running(settings, db, work=False) as shop:
         assert (await shop.http.get(path)).status_code == 404
+
+
+async def test_a_click_leads_on_with_database_and_disk_gone_and_is_written_once_they_are_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = shop.app.state.resources.responses
+    paths = await links(shop, user_id="u1")
+
+    async def away(batch: Any) -> None:
+        raise ConnectionRefusedError
+
+    def full(file: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(held, "_write", away)
+        assert (await shop.http.get(paths[0])).status_code == 302
+        await held.flush()
+        patched.setattr(spool.os, "write", full)
+        assert (await shop.http.get(paths[1])).status_code == 302
+        await held.flush()
+        assert held._spool.size > 0
+    held._try_at = 0.0
+    assert len(await clicks(shop)) == 2
+    assert held._spool.size == 0

@@ -16,6 +16,7 @@ from app.data.signals.attribution import EVER, TOUCHES, attribute
 from app.data.signals.store import Heard, New
 
 AT_ONCE = 5_000
+_STRIDE = 10_000
 _RESPONSES = (Signal.OPEN, Signal.CLICK)
 
 
@@ -26,7 +27,8 @@ async def follow(db: Database, settings: Settings, tenant: int) -> int:
     """
     async with db.begin() as connection:
         await store.own(connection, tenant)
-        found, read = await store.news(connection, tenant, await store.position(connection, tenant, "signals"), AT_ONCE)
+        at, horizon = await store.position(connection, tenant, "signals"), await store.horizon(connection)
+        found, read = await store.news(connection, tenant, at, AT_ONCE)
         since = await _since(connection, tenant)
         moved = len(since)
         if found:
@@ -35,6 +37,9 @@ async def follow(db: Database, settings: Settings, tenant: int) -> int:
                 if one.kind == Kind.PURCHASE or (one.signal in TOUCHES and one.recommendation_id is not None):
                     since[one.person_no] = min(one.occurred_at, since.get(one.person_no, one.occurred_at))
             await store.move(connection, tenant, "signals", found[-1].at)
+        elif horizon.xid - at.xid > _STRIDE:
+            # what lies between is other tenants': it need not be passed over each time
+            await store.move(connection, tenant, "signals", horizon)
         await attribute(connection, settings, tenant, since)
         return max(read, moved)
 

@@ -117,6 +117,12 @@ async def news(connection: AsyncConnection, tenant: int, after: Position, most: 
     return [New(Position(int(row[0]), row[1]), *row[2:8]) for row in rows], rows[0][8] if rows else 0
 
 
+async def horizon(connection: AsyncConnection) -> Position:
+    """Return the place below which no transaction can still add events, for readings that begin after this."""
+    xid = await (await driver(connection)).fetchval("select pg_snapshot_xmin(pg_current_snapshot())::text")
+    return Position(int(xid) - 1, (1 << 63) - 1)
+
+
 async def regrouped(connection: AsyncConnection, tenant: int, after: Position, most: int) -> list[Position]:
     """Return the next people whose group changed, as places whose `event_no` is the person's number."""
     rows = await (await driver(connection)).fetch(_REGROUPED, tenant, str(after.xid), after.event_no, most)

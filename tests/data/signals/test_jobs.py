@@ -235,6 +235,26 @@ async def test_many_orders_without_any_signal_are_read_quickly(
     assert await attributed(db) == []
 
 
+async def test_a_tenant_without_events_does_not_pass_over_those_of_others_again_and_again(
+    put: Put, db: Database, settings: Settings, catalogue: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_STRIDE", 0)
+    await db.run("insert into tenant (tenant, name) values (2, 'other')")
+    await put(heard("c1", Signal.CLICK, 0, "a"), *order("o1", 1))
+    assert await jobs.follow(db, settings, 2) == 0
+    (place,) = (await db.rows("select xid::text::bigint > (select max(xid::text::bigint) from event) from log_position where tenant = 2"))[
+        0
+    ]
+    assert place
+    await db.run(
+        "insert into event (tenant, occurred_at, message_id, person_no, kind, signal, recommendation_id, client) "
+        "values (2, :at, 'later', 0, 2, 10, :serve, 9)",
+        at=NOON, serve=SERVE,
+    )  # fmt: skip
+    assert await jobs.follow(db, settings, 2) == 1
+    assert (await db.rows("select mark from event where tenant = 2"))[0][0] == Mark.NO_BROWSER_AND_NO_OPEN
+
+
 async def test_two_readers_at_once_do_no_harm(put: Put, db: Database, settings: Settings, catalogue: dict[str, int]) -> None:
     await put(heard("c1", Signal.CLICK, 0, "a"), *order("o1", 1))
     await asyncio.gather(*(jobs.follow(db, settings, 1) for _ in range(3)), attribute_since(db, settings, 1, NOON))
