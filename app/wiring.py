@@ -29,7 +29,7 @@ from app.serving.pixel import Pixel
 from app.serving.probe import Probe
 from app.serving.rank import Ranker
 from app.serving.redirect import Redirector
-from app.serving.redis_reader import RedisReader
+from app.serving.redis.reader import RedisReader
 from app.serving.responses import Responses
 from app.serving.scoring import Scorer
 from app.serving.snapshot.holder import Holder

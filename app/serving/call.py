@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from app.serving.candidates import Candidates
 from app.serving.domain import Outcome
 from app.serving.snapshot.catalogue import Ints
 from app.serving.snapshot.snapshot import Placed, Snapshot
-
-if TYPE_CHECKING:
-    from app.serving.pipeline import Pipeline
 
 NONE = np.zeros(0, np.int64)
 NOBODY: frozenset[int] = frozenset()
@@ -87,8 +84,9 @@ class Call:
     chosen: float = 0.0
     written: float = 0.0
 
-    pipeline: "Pipeline"
+    # who answers, and who ends a call whose step failed
     done: Callable[["Call"], None]
+    fail: Callable[["Call", Exception], None]
 
     def __init__(self, tenant: int, placement: str, format: str = "json") -> None:
         self.tenant = tenant
@@ -117,7 +115,7 @@ def guarded(step: Callable[Concatenate[_Owner, Call, _Rest], None]) -> Callable[
         try:
             step(owner, call, *rest, **named)
         except Exception as error:
-            call.pipeline.failed(call, error)
+            call.fail(call, error)
 
     return run
 

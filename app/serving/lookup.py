@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.core.logging import log
-from app.serving.redis_reader import RedisReader
+from app.serving.redis.reader import RedisReader
 
 Values = list[bytes | None]
 Found = Callable[[Values | None], None]

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import ids, telemetry
 from app.core.db import Database
 from app.core.logging import log
-from app.serving.redis_reader import RedisReader
+from app.serving.redis.reader import RedisReader
 
 # With more people than this the whole tenant is read from PostgreSQL.
 _MOST = 10_000

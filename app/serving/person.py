@@ -86,7 +86,7 @@ class People:
         except DatabaseDown:
             call.closed = "database_down"
         except Exception as error:
-            call.pipeline.failed(call, error)
+            call.fail(call, error)
             return
         self._go_on(call, then)
 

@@ -9,7 +9,7 @@ from app.serving import pins
 from app.serving.call import Call, Step
 from app.serving.choice import fill
 from app.serving.domain import OWN_RUNGS, Outcome
-from app.serving.redis_reader import RedisDown, RedisReader
+from app.serving.redis.reader import RedisDown, RedisReader
 
 
 class Pinning:
@@ -54,7 +54,7 @@ class Pinning:
                 call.outcome = self.earlier(call) or call.outcome
             then(call)
         except Exception as error:
-            call.pipeline.failed(call, error)
+            call.fail(call, error)
 
     async def _kept(self, call: Call) -> bytes | bool | None:
         """Return what was pinned before, None when this answer is pinned now, False when Redis is away."""

@@ -30,7 +30,7 @@ class Pipeline:
 
     def begin(self, call: Call) -> None:
         """Start a call that has its snapshot; the answer comes before the placement's deadline."""
-        call.pipeline = self
+        call.fail = self.failed
         self._at_once += 1
         if self._at_once > MOST_AT_ONCE:
             call.closed = call.closed or "overload"

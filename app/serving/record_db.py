@@ -12,8 +12,7 @@ from app.core.db import Database, driver
 from app.core.ids import short
 from app.core.settings import Settings
 from app.data.events import store as events
-from app.data.events.domain import Kind
-from app.data.events.signals import Signal
+from app.data.events.domain import Kind, Signal
 from app.data.people.keys import DataKeys
 from app.serving.record import SERVE_COLUMNS
 from app.serving.responses import Response

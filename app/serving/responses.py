@@ -14,8 +14,8 @@ import orjson
 
 from app.core import telemetry
 from app.core.logging import log
+from app.data.events.domain import Signal
 from app.data.events.marks import settle
-from app.data.events.signals import Signal
 from app.data.reach import is_away
 from app.serving import spool
 from app.serving.links import Served

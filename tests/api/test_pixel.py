@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core.db import Database
+from app.data.events.domain import Signal
 from app.data.events.marks import Client, Mark
-from app.data.events.signals import Signal
 from app.serving.links import Served
 from tests.serving.shop import Shop
 

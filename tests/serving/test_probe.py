@@ -21,7 +21,7 @@ from app.data.people.publish import Publisher
 from app.ml.popularity.service import refresh_popular
 from app.serving.lookup import Lookup
 from app.serving.probe import Probe
-from app.serving.redis_reader import RedisReader
+from app.serving.redis.reader import RedisReader
 from app.serving.sends import store as sends_store
 from tests.serving.redis.conftest import until_up
 

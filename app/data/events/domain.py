@@ -4,10 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from app.data.events.signals import About
+from app.data.events.marks import Client, Mark
 
 
 class Kind(IntEnum):
@@ -30,6 +28,36 @@ class Kind(IntEnum):
 
 
 KIND_NAMES: dict[str, Kind] = {kind.name.lower(): kind for kind in Kind}
+
+
+class Signal(IntEnum):
+    """Signals by the number that stands in stored events; from `IMPRESSION` on they are acts of the person.
+
+    `SERVE` and `CONVERSION` are counted from serves and attributed orders, no event carries them.
+    """
+
+    SENT = 1
+    DELIVERED = 2
+    BOUNCE = 3
+    COMPLAINT = 4
+    UNSUBSCRIBE = 5
+    SERVE = 6
+    CONVERSION = 7
+    IMPRESSION = 8
+    OPEN = 9
+    CLICK = 10
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What makes an event a signal; `recommendation_id` is 16 bytes, `mark` says why a machine is behind it."""
+
+    signal: Signal
+    recommendation_id: bytes | None = None
+    campaign: str | None = None
+    placement: str | None = None
+    client: Client | None = None
+    mark: Mark | None = None
 
 
 @dataclass(slots=True)
@@ -55,7 +83,7 @@ class Event:
     country: str | None = None
     payload: bytes | None = None
     traits: dict[str, object] | None = None
-    about: "About | None" = None
+    about: About | None = None
     on_site: bool = False
     former: tuple[tuple[int, str], ...] = ()
 

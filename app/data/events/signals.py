@@ -5,45 +5,12 @@ but a click on an item.
 """
 
 import re
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
 from app.core.ids import unshort
-from app.data.events.domain import Kind
+from app.data.events.domain import About, Kind, Signal
 from app.data.events.marks import Client, Mark, classify
-
-
-class Signal(IntEnum):
-    """Signals by the number that stands in stored events; from `IMPRESSION` on they are acts of the person.
-
-    `SERVE` and `CONVERSION` are counted from serves and attributed orders, no event carries them.
-    """
-
-    SENT = 1
-    DELIVERED = 2
-    BOUNCE = 3
-    COMPLAINT = 4
-    UNSUBSCRIBE = 5
-    SERVE = 6
-    CONVERSION = 7
-    IMPRESSION = 8
-    OPEN = 9
-    CLICK = 10
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What makes an event a signal; `recommendation_id` is 16 bytes, `mark` says why a machine is behind it."""
-
-    signal: Signal
-    recommendation_id: bytes | None = None
-    campaign: str | None = None
-    placement: str | None = None
-    client: Client | None = None
-    mark: Mark | None = None
-
 
 # Segment's e-mail events, and the names other senders use for them, in lower case with single spaces.
 _NAMES: dict[str, Signal] = {

@@ -25,7 +25,7 @@ _HEAD_BYTES, _TAIL = len(_SIGNATURE) + 8, b"\xff\xff"
 _SECOND, _DAY = 1_000_000, 86_400_000_000
 _EPOCH_S, _EPOCH_DAYS = 946_684_800, 10_957
 _PURCHASE = 7
-# The first of `app.data.events.signals.Signal` that the person did.
+# The first of `app.data.events.domain.Signal` that the person did.
 _FIRST_ACT = 8
 
 

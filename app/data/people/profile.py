@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.data.events.domain import Kind
-from app.data.events.signals import Signal
+from app.data.events.domain import Kind, Signal
 from app.data.people import buckets
 from app.data.people.buckets import Ints
 

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database, driver
 from app.core.settings import Settings
-from app.data.events.domain import Kind
-from app.data.events.signals import Signal
+from app.data.events.domain import Kind, Signal
 from app.data.signals import store
 
 TOUCHES = {int(Signal.CLICK): "click", int(Signal.OPEN): "open", int(Signal.IMPRESSION): "impression"}

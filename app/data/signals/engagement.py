@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from app.core.db import Database
-from app.data.events.signals import Signal
+from app.data.events.domain import Signal
 
 State = Literal["never_mailed", "waiting", "active", "silent"]
 _MAIL = (Signal.SENT, Signal.DELIVERED)

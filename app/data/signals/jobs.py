@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.events.domain import Kind
+from app.data.events.domain import Kind, Signal
 from app.data.events.marks import SEVERAL, Seen, judge
-from app.data.events.signals import Signal
 from app.data.signals import store
 from app.data.signals.attribution import EVER, TOUCHES, attribute
 from app.data.signals.store import Heard, New

@@ -5,8 +5,8 @@ from typing import Any
 
 from app.core.db import Database
 from app.core.errors import NotFound
+from app.data.events.domain import Signal
 from app.data.events.marks import Mark
-from app.data.events.signals import Signal
 from app.data.signals.schemas import Rates, SignalCount, SignalReport
 
 # A signal that names an answer but no placement or campaign has those of the answer. It may have come a little before PostgreSQL's clock

@@ -8,8 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.db import driver
-from app.data.events.domain import Kind
-from app.data.events.signals import Signal
+from app.data.events.domain import Kind, Signal
 from app.data.people.store import CLUSTER, Position
 
 _LOCK = 7_305

@@ -11,10 +11,9 @@ import pytest
 from app.core.db import Database
 from app.core.ids import short
 from app.core.settings import Settings
-from app.data.events.domain import Kind
+from app.data.events.domain import About, Kind, Signal
 from app.data.events.marks import Client, Mark
 from app.data.events.segment import Arrival, read
-from app.data.events.signals import About, Signal
 from app.data.people import jobs
 from app.data.people.publish import Publisher
 from app.ml.popularity.service import refresh_popular

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.data.events.signals import Signal
+from app.data.events.domain import Signal
 from app.data.people import buckets
 from app.data.people.facts import ROW, distinct
 from app.data.people.profile import ACTIVE_DAY, NOTHING, ORDER, UNITS, VISIT, Profile, unpack_profile

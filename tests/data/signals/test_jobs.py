@@ -10,9 +10,8 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.events.domain import Event, Kind, message_key
+from app.data.events.domain import About, Event, Kind, Signal, message_key
 from app.data.events.marks import Client, Mark
-from app.data.events.signals import About, Signal
 from app.data.people import jobs as people_jobs
 from app.data.people.publish import Publisher
 from app.data.signals import jobs

@@ -11,9 +11,8 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.events.domain import Event, Kind, message_key
+from app.data.events.domain import About, Event, Kind, Signal, message_key
 from app.data.events.marks import Mark
-from app.data.events.signals import About, Signal
 from app.data.signals import jobs
 from app.data.signals.engagement import engagement
 from app.data.signals.report import report

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.serving.redis_reader import RedisReader, Values
+from app.serving.redis.reader import RedisReader, Values
 from tests.serving.redis.processes import Process
 from tests.serving.redis.proxy import Proxy, in_front_of
 

@@ -10,8 +10,8 @@ import pytest
 
 from app.core.ids import state_key
 from app.core.redis_slots import SLOTS, node_marker, slot_of, trusted_value
-from app.serving.redis_reader import RedisReader
-from app.serving.redis_wire import Wire
+from app.serving.redis.reader import RedisReader
+from app.serving.redis.wire import Wire
 from tests.serving.redis.conftest import read, until
 from tests.serving.redis.processes import Cluster, Process, tell, within
 

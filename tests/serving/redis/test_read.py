@@ -5,7 +5,7 @@ import time
 
 from app.core.ids import marker_key
 from app.core.telemetry import ERRORS
-from app.serving.redis_reader import RedisReader, Values
+from app.serving.redis.reader import RedisReader, Values
 from tests.serving.redis.conftest import read, until, until_up
 from tests.serving.redis.processes import Process
 from tests.serving.redis.proxy import Proxy

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.ids import marker_key
 from app.core.redis import FAULTS, Nodes, connect
-from app.serving.redis_reader import RedisReader
+from app.serving.redis.reader import RedisReader
 from tests.serving.redis.conftest import read, until, until_up
 from tests.serving.redis.processes import Process, Watched, tell
 

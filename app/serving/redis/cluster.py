@@ -8,8 +8,8 @@ from typing import Any
 from app.core.logging import log
 from app.core.redis_slots import SLOTS, Ranges, View, newest, node_marker, read_view, slot_of, tagged_stem, trusted_value
 from app.core.redis_url import Endpoint, RedisUrl
-from app.serving.redis_link import Link, open_wire, spelled
-from app.serving.redis_wire import Done, Group, RedisDown, Values, Wire, first_word, is_error
+from app.serving.redis.link import Link, open_wire, spelled
+from app.serving.redis.wire import Done, Group, RedisDown, Values, Wire, first_word, is_error
 
 # The map of slots is looked at so often, and at once (but not more often than the least pause) when a node says it is wrong.
 _FOLLOW_S = 2.0

@@ -9,7 +9,7 @@ from typing import Any
 from app.core import telemetry
 from app.core.logging import log
 from app.core.redis_url import Endpoint, RedisUrl
-from app.serving.redis_wire import RedisDown, Wire
+from app.serving.redis.wire import RedisDown, Wire
 
 _PAUSES = (0.1, 0.2, 0.5, 1.0)
 _CONNECT_S = 1.0

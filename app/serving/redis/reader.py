@@ -10,9 +10,9 @@ from typing import Any
 
 from app.core import ids
 from app.core.redis_url import Endpoint, RedisUrl, parse_redis_url
-from app.serving.redis_cluster import Cluster
-from app.serving.redis_link import Link, ask_sentinels
-from app.serving.redis_wire import Done, Group, RedisDown, Values, first_word, is_error
+from app.serving.redis.cluster import Cluster
+from app.serving.redis.link import Link, ask_sentinels
+from app.serving.redis.wire import Done, Group, RedisDown, Values, first_word, is_error
 
 __all__ = ["Done", "Group", "RedisDown", "RedisReader", "Values"]
 

@@ -1,0 +1,1 @@
+"""The fast path's connections to Redis: one server, Sentinel or Cluster."""
