@@ -77,6 +77,7 @@ class Site:
     origin: str
     morsel: str
     key: str
+    admin_key: str
     settings: Settings
     pages: type[_Pages]
     after: int = 0
@@ -113,16 +114,25 @@ class Site:
         found: dict[str, Any] = answer.json()
         return found
 
+    def profile(self, anonymous_id: str) -> dict[str, Any]:
+        """Look a visitor up as the shop's staff would; empty while nobody knows them."""
+        address = f"{self.morsel}/v1/admin/people/{anonymous_id}"
+        answer = httpx2.get(address, params={"by": "anonymous_id"}, headers={"X-Api-Key": self.admin_key})
+        found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+        return found
 
-async def _stocked(settings: Settings, origin: str) -> str:
-    """Stock a shop and return a website key bound to an origin."""
+
+async def _stocked(settings: Settings, origin: str) -> tuple[str, str]:
+    """Stock a shop and return a website key bound to an origin, and a key of the shop's own staff."""
     db = Database(settings.database_url)
     await stock(db, settings)
     wanted = NewClient(name="website", kind=ClientKind.WEBSITE, scopes=[Scope.RECOMMEND, Scope.EVENTS], origins=[origin])
     client = await access.create_client(db, settings, DEFAULT_TENANT, wanted)
     key = await access.create_key(db, DEFAULT_TENANT, client.client_id, NewKey(kind=KeyKind.WEBSITE, origins=[origin]))
+    staff = await access.create_client(db, settings, DEFAULT_TENANT, NewClient(name="staff", scopes=[Scope.PROFILES]))
+    staff_key = await access.create_key(db, DEFAULT_TENANT, staff.client_id, NewKey())
     await db.close()
-    return key.key
+    return key.key, staff_key.key
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +143,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with services(settings) as urls, website() as (origin, pages):
         found = settings.model_copy(update={"database_url": urls.database_url, "redis_url": urls.redis_url})
         migrations.upgrade(urls.database_url)
-        key = asyncio.run(_stocked(found, origin))
+        keys = asyncio.run(_stocked(found, origin))
         with served(found) as morsel:
-            yield Site(origin, morsel, key, found, pages)
+            yield Site(origin, morsel, *keys, found, pages)
 
 
 @pytest.fixture
@@ -272,6 +282,31 @@ def test_a_page_view_changes_what_the_next_answer_recommends(site: Site) -> None
     assert after["source"] in ("live", "cached")
     assert [item["item_id"] for item in after["items"]] != [item["item_id"] for item in before["items"]]
     print(f"from the page view to a changed recommendation: {seconds:.2f} s")
+
+
+def test_a_visit_with_its_pages_and_the_cart_stand_in_the_profile(site: Site) -> None:
+    def visit() -> tuple[dict[str, Any], float]:
+        with browser_page() as page:
+            page.goto(f"{site.origin}/shirt")
+            page.wait_for_function("() => !!window.morsel.track")
+            page.evaluate("morsel.consent(true)")
+            visitor = page.evaluate("morsel.id()")
+            page.click("[data-morsel-cart]")
+            page.evaluate("history.pushState({}, '', '/next')")
+            began = time.monotonic()
+            while True:
+                found = site.profile(visitor)
+                whole = found and found["cart"] and found["visits"][0]["pages"] == 2
+                if whole or time.monotonic() - began > 10:
+                    return found, time.monotonic() - began
+                time.sleep(0.02)
+
+    found, seconds = visit()
+    assert len(found["visits"]) == 1
+    assert found["visits"][0]["pages"] == 2
+    assert [(one["item_id"], one["quantity"]) for one in found["cart"]] == [("i9", 2)]
+    assert found["counts"]["cart"]["1h"] == 1
+    print(f"from the last page view to the profile: {seconds:.2f} s")
 
 
 def test_what_could_not_be_sent_is_kept_and_sent_once_by_a_later_page(site: Site) -> None:
