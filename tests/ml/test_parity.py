@@ -34,7 +34,7 @@ async def _shop(db: Database, tenant: int) -> None:
 
 async def _states(db: Database, tenant: int, limit: int) -> list[State]:
     async with db.begin() as connection:
-        return await states(connection, tenant, range(1, PEOPLE + 1), limit, 100)
+        return [state for state, _ in await states(connection, tenant, range(1, PEOPLE + 1), limit, 100)]
 
 
 async def test_a_fit_reads_the_history_that_serving_reads(db: Database, tenant: int) -> None:
