@@ -24,7 +24,7 @@ demo: $(VENV)/.run ## a generated shop, trained and served on PORT
 	PORT=$(PORT) $(BIN)/morsel demo
 
 test: $(VENV)/.dev ## all tests
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev ## format, lint, types, imports, lock files
 	$(BIN)/ruff format --check app tests migrations benchmarks
