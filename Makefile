@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-events test-senders chaos-events
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-dashboard bench-events bench-rules test-senders chaos-events attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -48,10 +48,16 @@ bench-serving: $(VENV)/.run ## CPU a request beside other servers, and what Mors
 	$(BIN)/python benchmarks/serving/run.py $(ARGS)
 
 bench-sends: $(VENV)/.run ## people a second that the worker prewarms for a send
-	$(BIN)/python benchmarks/serving/sends.py
+	$(BIN)/python benchmarks/sends.py
 
 bench-rebuild: $(VENV)/.run ## people a second that `morsel rebuild` computes
 	$(BIN)/python benchmarks/rebuild.py
+
+bench-dashboard: $(VENV)/.run ## server time of each page over 100,000 items, 1M people, 20M events (ARGS="--scale 0.01")
+	$(BIN)/python benchmarks/dashboard.py $(ARGS)
+
+bench-rules: $(VENV)/.run ## what rules add to an answer, in CPU a request; needs wrk (`make system-deps`)
+	$(BIN)/python benchmarks/rules.py $(ARGS)
 
 bench-events: $(VENV)/.run ## durable events a second over HTTP beside a raw COPY
 	$(BIN)/python benchmarks/events.py
@@ -61,6 +67,9 @@ test-senders: $(VENV)/.dev ## 10,000 events each of Segment's Python and Node li
 
 chaos-events: $(VENV)/.dev ## 100,000 events while 50 processes are killed; CHAOS_SEED repeats a run
 	$(BIN)/python -m pytest tests/e2e/test_chaos.py -m slow -s --timeout=3600
+
+attack: $(VENV)/.dev ## what attackers send, and generated requests against both ways; ATTACK_SEED repeats a run, ATTACK_ROUNDS (2000) says how long
+	$(BIN)/python -m pytest tests/attack -m 'slow or not slow' -s
 
 system-deps: ## Chromium, Node, nginx and wrk from Debian (needs root)
 	apt-get update -qq

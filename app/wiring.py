@@ -5,41 +5,52 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.access.directory import AccessDirectory
-from app.access.gate import Access
-from app.access.limits import Limiter
+from app.access.limits.leases import Limiter
+from app.access.runtime import Access
 from app.core import secret
 from app.core.db import Database
+from app.core.deadline import LONG_CALL_S
 from app.core.settings import Settings
 from app.data.events.intake import Intake
-from app.data.events.refusals.service import Refusals
-from app.data.people.keys import DataKeys
-from app.serving import capacity, record, record_db
-from app.serving.door import Server
-from app.serving.ladder import Ladder
-from app.serving.links import Links
-from app.serving.lookup import Lookup
-from app.serving.open_letters import doubt_open_letters
-from app.serving.people_db import PeopleDatabase
-from app.serving.person import People
-from app.serving.pinning import Pinning
-from app.serving.pipeline import Pipeline
-from app.serving.pixel import Pixel
-from app.serving.probe import Probe
-from app.serving.rank import Ranker
-from app.serving.redirect import Redirector
+from app.data.events.refused.service import Refusals
+from app.data.identity.purposes import TRACKING, Defaults
+from app.data.identity.vault import DataKeys
+from app.serving.clickback.clicks import Redirector
+from app.serving.clickback.pixel import Pixel
+from app.serving.clickback.queue import Responses
+from app.serving.clickback.spool import FOLDER, Spool
+from app.serving.comparing import Comparer, comparer
+from app.serving.dry_run.trying import DryRuns, dry_runs
+from app.serving.edge.asgi import Server
+from app.serving.edge.rank import Ranker
+from app.serving.path.ladder import Ladder
+from app.serving.path.lookup import Lookup
+from app.serving.path.people_db import PeopleDatabase
+from app.serving.path.person import People
+from app.serving.path.pinning import Pinning
+from app.serving.path.pipeline import Pipeline
+from app.serving.path.rungs.scoring import Scorer
+from app.serving.preview import Previewer, previewer
+from app.serving.record import serves as record
+from app.serving.record import writers
 from app.serving.redis.reader import RedisReader
-from app.serving.responses import Responses
-from app.serving.scoring import Scorer
+from app.serving.render.links import Links
+from app.serving.render.writer import Writer
 from app.serving.snapshot.holder import Holder
-from app.serving.spool import FOLDER, Spool
-from app.serving.writing import Writer
+from app.serving.watch import capacity
+from app.serving.watch.probe import Probe
+from app.serving.watch.unconfirmed import doubt_open_letters
+
+# So long a request waits for what another transaction holds.
+LOCK_S = 5.0
 
 
 @dataclass
 class Resources:
-    """What routes find in `app.state`."""
+    """What routes find in `app.state`, and ask for by type (`app.core.resources`)."""
 
     settings: Settings
     db: Database
@@ -53,6 +64,9 @@ class Resources:
     reader: RedisReader
     intake: Intake
     refusals: Refusals
+    previewer: Previewer
+    comparer: Comparer
+    dry_runs: DryRuns
 
 
 def public_url(settings: Settings) -> str:
@@ -63,10 +77,13 @@ def public_url(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
+# long: everything is opened here in one order and closed in the reverse
 @asynccontextmanager
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open everything a server process needs; no database and no cache has to be there."""
-    db = Database(settings.database_url, settings.database_pool, connect_timeout=2.0)
+    db = Database(settings.database_url, settings.database_pool, connect_timeout=2.0, lock_timeout_s=LOCK_S, patience_s=LONG_CALL_S)
+    # what reads a whole snapshot may take longer than any caller waits
+    unhurried = Database(settings.database_url, 2, connect_timeout=2.0)
     reader = RedisReader(settings.redis_url, settings.redis_timeout_ms)
     limiter = Limiter.connect(settings.redis_url, settings)
     access = Access(settings, db, limiter)
@@ -74,25 +91,21 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     def on_access(directory: AccessDirectory) -> None:
         access.use(directory)
 
-    holder = Holder(db, settings, on_access)
+    holder = Holder(unhurried, settings, on_access)
     lookup = Lookup(reader)
     people_db = PeopleDatabase(db, settings.lookup_timeout_ms)
-    people = People(lookup, people_db, default_consent=settings.default_consent)
+    defaults = Defaults.of(settings)
+    people = People(lookup, people_db, default_consent=settings.default_consent, defaults=defaults)
     scorer = Scorer(settings.scoring_threads)
     links = Links(access)
-    serves = record.serves(record_db.write_serves(db))
+    serves = record.serves(writers.write_serves(db))
     own = Spool(settings.data_dir / FOLDER, settings.spool_mb * 1_000_000) if settings.spool_mb else None
-    responses = Responses(record_db.write_responses(db, settings), own)
-    pipeline = Pipeline(
-        settings,
-        people,
-        Ladder(scorer, lookup, settings),
-        Pinning(reader, secret.derive(settings, "pins"), settings.pin_ttl_s),
-        Writer(links, public_url(settings)),
-        serves,
-    )
+    responses = Responses(writers.write_responses(db, settings), own)
+    ladder = Ladder(scorer, lookup, settings)
+    pinning = Pinning(reader, secret.derive(settings, "pins"), settings.pin_ttl_s)
+    pipeline = Pipeline(settings, people, ladder, pinning, Writer(links, public_url(settings), tracked=defaults.anywhere[TRACKING]), serves)
     keys = DataKeys(settings)
-    intake = Intake(db, keys, most_bytes=settings.intake_buffer_mb * 1_000_000, most_ids=settings.person_ids)
+    intake = Intake(db, keys, most_bytes=settings.intake_buffer_mb * 1_000_000, most_ids=settings.person_ids, defaults=defaults)
     refusals = Refusals(db, keys, most_bytes=settings.refused_mb * 1_000_000)
     hosts = frozenset(host.strip().lower() for host in settings.link_hosts.split(",") if host.strip())
     reader.reconnect()
@@ -103,8 +116,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     gc.freeze()
     # requests leave few cycles behind; looking for them after every 700 objects costs more than the answers
     gc.set_threshold(25_000, 20, 50)
-    probe = Probe(db, lookup, keys, every_s=settings.probe_every_s, limit_s=settings.probe_limit_s)
-    letters = doubt_open_letters(db, reader, settings.refresh_ms)
+    probe = Probe(unhurried, lookup, keys, every_s=settings.probe_every_s, limit_s=settings.probe_limit_s)
+    letters = doubt_open_letters(unhurried, reader, settings.refresh_ms)
     background = [
         asyncio.create_task(work)
         for work in (
@@ -112,7 +125,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             letters,
             serves.run(),
             responses.run(),
-            capacity.measure(db, settings, holder),
+            capacity.measure(unhurried, settings, holder),
             probe.run(lambda: list(holder.current), settings.data_dir / "probe.lock"),
         )
     ]
@@ -130,6 +143,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             reader,
             intake,
             refusals,
+            previewer(settings, holder, people, ladder, pinning, serves),
+            comparer(settings, holder, people, scorer, reader, pinning, serves),
+            dry_runs(settings, holder, people, scorer, reader, pinning, serves),
         )
     finally:
         for task in background:
@@ -139,4 +155,47 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         scorer.close()
         await limiter.close()
         await reader.close()
+        await unhurried.close()
         await db.close()
+
+
+class Parts(NamedTuple):
+    """What commands answer with, as a server would."""
+
+    holder: Holder
+    people: People
+    scorer: Scorer
+    reader: RedisReader
+    pinning: Pinning
+    serves: record.Buffer
+
+
+@asynccontextmanager
+async def _parts(settings: Settings, db: Database) -> AsyncIterator[Parts]:
+    reader = RedisReader(settings.redis_url, settings.redis_timeout_ms)
+    holder, scorer = Holder(db, settings, lambda _: None), Scorer(settings.scoring_threads)
+    reader.reconnect()
+    await holder.start()
+    try:
+        people_db = PeopleDatabase(db, settings.lookup_timeout_ms)
+        people = People(Lookup(reader), people_db, default_consent=settings.default_consent, defaults=Defaults.of(settings))
+        pinning = Pinning(reader, secret.derive(settings, "pins"), settings.pin_ttl_s)
+        yield Parts(holder, people, scorer, reader, pinning, record.serves(writers.write_serves(db)))
+    finally:
+        scorer.close()
+        await reader.close()
+
+
+@asynccontextmanager
+async def previewing(settings: Settings, db: Database) -> AsyncIterator[Previewer]:
+    """Open what a command needs to show a person's content once, as a server would."""
+    async with _parts(settings, db) as parts:
+        ladder = Ladder(parts.scorer, Lookup(parts.reader), settings)
+        yield previewer(settings, parts.holder, parts.people, ladder, parts.pinning, parts.serves)
+
+
+@asynccontextmanager
+async def trying(settings: Settings, db: Database) -> AsyncIterator[DryRuns]:
+    """Open what a command needs to try a draft, as a server would."""
+    async with _parts(settings, db) as parts:
+        yield dry_runs(settings, *parts)

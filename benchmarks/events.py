@@ -26,15 +26,15 @@ import uvloop
 from app.access import service as access
 from app.access.domain import ClientKind, KeyKind, Scope
 from app.access.schemas import NewClient, NewKey
-from app.commands.running import free_port
+from app.commands.context import free_port
 from app.core import logging, migrations
 from app.core.db import Database, driver
 from app.core.embedded import Urls, services
 from app.core.ids import DEFAULT_TENANT
+from app.core.partitions import ensure_partitions
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
+from app.data.catalogue.service import put_items
 from app.data.events.store import COLUMNS
-from app.data.partitions import ensure_partitions
 from benchmarks.driving import counter, until
 from benchmarks.sending import Client, Load, Took
 from benchmarks.serving import figures, processes, setup
@@ -191,7 +191,7 @@ async def _caught_up(url: str) -> bool:
     db = Database(url, 1)
     try:
         newest = "(select max(xid) from event)"
-        return bool((await db.rows(f"select count(*) > 0 and bool_and(xid >= {newest}) from shard_position"))[0][0])
+        return bool((await db.rows(f"select count(*) > 0 and bool_and(xid >= {newest}) from log_position where reader = 'states'"))[0][0])
     finally:
         await db.close()
 
@@ -273,7 +273,9 @@ def main() -> int:
         figures.tell("first_events_of_new_people", rate, "events/s")
         before = found.memory()
         grouped(found, given.rounds, Load(100, 32, given.events))
+        used, single = found.cpu(), given.rounds * (given.events // 8)
         rate, p99 = several(given.rounds, lambda: found.rate(Load(1, 64, given.events // 8)))
+        figures.tell("event_1_server_cpu", 1e6 * (found.cpu() - used) / single, "us")
         figures.tell("events_1_clients_64", rate, "events/s")
         figures.tell("events_1_clients_64_p99", p99, "ms")
         rate, _ = several(given.rounds, lambda: found.rate(Load(1, 1, given.events // 64)))

@@ -13,8 +13,8 @@ from app.core.db import Database
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.events.importing import import_events
-from app.data.events.mapping import load
+from app.data.events.formats.mapping import load
+from app.data.events.sources.files import import_events
 
 
 async def measure(settings: Settings, url: str, mapping: Path, paths: list[Path]) -> None:

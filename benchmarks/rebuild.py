@@ -20,7 +20,7 @@ from app.core.db import Database
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.people import store
+from app.data.profiles import store
 
 GROUPS = 20_000
 # Events come in by time, so those of a person lie far apart in the table.

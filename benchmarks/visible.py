@@ -23,9 +23,9 @@ from app.core import logging, migrations
 from app.core.db import Database
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
+from app.core.partitions import ensure_partitions
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
-from app.data.partitions import ensure_partitions
+from app.data.catalogue.service import put_items
 from benchmarks.driving import counter, until
 from benchmarks.serving import figures, processes, setup
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 _QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -13,12 +13,17 @@ _QUIET = (
 
 
 @contextmanager
+def launched(playwright: Playwright) -> Iterator[Browser]:
+    """Run a browser until the block ends."""
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_QUIET))
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextmanager
 def page(width: int = 700, height: int = 900) -> Iterator[Page]:
     """Open a page; an error of a script on it fails the test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_QUIET))
-        try:
-            opened = browser.new_page(viewport={"width": width, "height": height})
-            yield opened
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser.new_page(viewport={"width": width, "height": height})

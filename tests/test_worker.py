@@ -12,19 +12,20 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from app import worker
-from app.core import redis
+from app.core import locks, redis
 from app.core.db import Database
 from app.core.embedded import Urls
 from app.core.embedded.valkey import Valkey
 from app.core.ids import person_key, state_key
+from app.core.partitions import ensure_partitions
 from app.core.settings import Settings
 from app.data.events import store as events_store
-from app.data.events.domain import Event, Kind, message_key
-from app.data.events.service import accept
-from app.data.partitions import ensure_partitions
-from app.data.people import service
-from app.data.people.keys import DataKeys
-from app.data.people.online import State, unpack_state
+from app.data.events.accept import accept
+from app.data.events.domain import Event, message_key
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
+from app.data.privacy import consent
+from app.data.profiles.state_codec import State, unpack_state
 
 
 async def until(check: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
@@ -88,8 +89,8 @@ async def test_events_reach_redis_and_consent_within_a_moment(db: Database, sett
         await tell(db, settings, "ann")
         await until(lambda: state(urls.redis_url, "ann"))
         await until(lambda: marker(urls.redis_url))
-        number = await service.set_consent(db, settings, 1, "ann", False)
-        assert await service.wait_applied(db, 1, number)
+        number = await consent.set_consent(db, settings, 1, "ann", False)
+        assert await consent.wait_applied(db, 1, number)
         found = await state(urls.redis_url, "ann")
         assert found is not None
         assert found.consent is False
@@ -107,12 +108,12 @@ async def test_a_redis_that_restarts_empty_is_filled_and_trusted_again(
             await until(lambda: marker(own.url))
             own.stop()
             await tell(db, settings, "bob")
-            number = await service.set_consent(db, settings, 1, "ann", False)
+            number = await consent.set_consent(db, settings, 1, "ann", False)
             await until(lambda: states_in_database(db, 2))
-            assert not await service.wait_applied(db, 1, number, 0.3)
+            assert not await consent.wait_applied(db, 1, number, 0.3)
             own.start()
             await until(lambda: marker(own.url))
-            assert await service.wait_applied(db, 1, number)
+            assert await consent.wait_applied(db, 1, number)
             await until(lambda: state(own.url, "bob"))
             found = await state(own.url, "ann")
             assert found is not None
@@ -161,7 +162,7 @@ async def leaders(db: Database) -> int:
     rows = await db.rows(
         "select count(*) from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database "
         "where datname = current_database()) and (classid::bigint << 32) + objid::bigint = :lock",
-        lock=worker._LEADER_LOCK,
+        lock=locks.LEADER,
     )
     return int(rows[0][0])
 
@@ -211,7 +212,7 @@ async def test_a_month_that_lies_in_the_default_partition_is_left_there(db: Data
 
 
 def test_partitions_cross_the_year() -> None:
-    from app.data.partitions import _due
+    from app.core.partitions import _due
 
     names = [name for name, table, _, _ in _due(datetime(2026, 11, 30, tzinfo=UTC)) if table == "event"]
     assert names == ["event_202611", "event_202612", "event_202701", "event_202702"]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from jose.backends.base import Key
 
-from app.access import tokens
 from app.access.directory import AccessDirectory, ClientRecord, KeyRecord
 from app.access.domain import ADDRESS_KINDS, EVERYTHING, PUBLIC_KINDS, KeyKind, Principal, RuleBroken, Scope, effective, narrowed, origin
-from app.access.keys import KEY_PREFIX, LONGEST_KEY
+from app.access.tokens import jwt
+from app.access.tokens.keys import KEY_PREFIX, LONGEST_KEY
 from app.core.errors import Forbidden, Unauthorized
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -24,7 +24,7 @@ _REFUSED = "The credential is not valid: it is unknown, expired or revoked."
 class _Remembered:
     """A token whose signature was good, and who it was for as seen in one directory."""
 
-    claims: tokens.Claims
+    claims: jwt.Claims
     principal: Principal
     directory: AccessDirectory
 
@@ -50,7 +50,7 @@ class Authenticator:
         """Take a new directory; what is remembered is judged by it from the next call on."""
         known = self._verifiers
         self._verifiers = {
-            key.kid: known.get(key.kid) or tokens.public_key(key.public_pem)
+            key.kid: known.get(key.kid) or jwt.public_key(key.public_pem)
             for key in directory.signing_keys.values()
             if key.purpose == "token" and key.public_pem
         }
@@ -79,6 +79,8 @@ class Authenticator:
                     raise Unauthorized("The request carries two Authorization headers.")
                 authorization = value
             elif name == b"x-api-key":
+                if api_key is not None:
+                    raise Unauthorized("The request carries two X-Api-Key headers.")
                 api_key = value
         if authorization is not None:
             if authorization[:7].lower() == b"bearer ":
@@ -98,13 +100,13 @@ class Authenticator:
             raise Unauthorized(_REFUSED)
         return self._from_key(write_key.encode("utf-8", "replace"), (), kinds=frozenset({KeyKind.WRITE}))[0]
 
-    def verify(self, token: bytes) -> tokens.Claims:
+    def verify(self, token: bytes) -> jwt.Claims:
         """Return the claims of a valid token without remembering it; raises InvalidToken."""
-        kid = tokens.key_id(token)
+        kid = jwt.key_id(token)
         key = self._verifiers.get(kid)
         if key is None:
-            raise tokens.InvalidToken("unknown kid")
-        return tokens.verify(token, kid, key, issuer=self._issuer)
+            raise jwt.InvalidToken("unknown kid")
+        return jwt.verify(token, kid, key, issuer=self._issuer)
 
     def _bearer(self, token: bytes) -> tuple[Principal, float]:
         digest = hashlib.sha256(token).digest()
@@ -118,26 +120,26 @@ class Authenticator:
                     self._tokens.popitem(last=False)
                 return known.principal, claims.expires_at
             if known.claims.expires_at <= time.time():
-                raise tokens.InvalidToken("expired")
+                raise jwt.InvalidToken("expired")
             if known.directory is not self.directory:
                 known.principal = self._by_token(known.claims)
                 known.directory = self.directory
-        except tokens.InvalidToken:
+        except jwt.InvalidToken:
             self._tokens.pop(digest, None)
             raise Unauthorized(_REFUSED, headers={"WWW-Authenticate": 'Bearer realm="morsel", error="invalid_token"'}) from None
         self._tokens.move_to_end(digest)
         return known.principal, known.claims.expires_at
 
-    def _by_token(self, claims: tokens.Claims) -> Principal:
+    def _by_token(self, claims: jwt.Claims) -> Principal:
         directory = self.directory
         signer = directory.signing_keys.get(claims.kid)
         client = directory.clients.get(claims.client_id)
         if signer is None or client is None or not signer.trusted(time.time()):
-            raise tokens.InvalidToken("client or signing key is gone")
+            raise jwt.InvalidToken("client or signing key is gone")
         if client.tenant != claims.tenant or signer.tenant != claims.tenant:
-            raise tokens.InvalidToken("another tenant")
+            raise jwt.InvalidToken("another tenant")
         if (claims.tenant, "jti", claims.jti) in directory.revoked:
-            raise tokens.InvalidToken("revoked")
+            raise jwt.InvalidToken("revoked")
         scopes = frozenset(Scope(s) for s in claims.scopes if s in EVERYTHING)
         return principal(client, effective(scopes, client.scopes))
 

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access.gate import Access
+from app.access.runtime import Access
 from app.core.errors import Forbidden, problem_response
 
 _METHODS = "GET, HEAD, POST"

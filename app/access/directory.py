@@ -71,6 +71,16 @@ class SigningKey:
         return self.active_from <= now and (self.retired_at is None or now < self.retired_at)
 
 
+@dataclass(frozen=True, slots=True)
+class FreshKey:
+    """A new signing key: `private` is PEM text for tokens, 32 bytes for links."""
+
+    kid: str
+    purpose: Purpose
+    sealed: bytes
+    public_pem: str | None
+
+
 @dataclass(frozen=True)
 class AccessDirectory:
     """An immutable picture of who may call; a change makes a new one. Mappings must not be changed by their readers."""

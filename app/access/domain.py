@@ -16,6 +16,9 @@ class Scope(StrEnum):
     EVENTS = "events"
     CATALOG = "catalog"
     PROFILES = "profiles"
+    CONTENT = "content"
+    OPERATE = "operate"
+    ACCESS = "access"
     ADMIN_READ = "admin:read"
     ADMIN = "admin"
 
@@ -48,7 +51,7 @@ PUBLIC_KINDS = frozenset({ClientKind.WEBSITE, ClientKind.APP})
 PUBLIC_SCOPES = frozenset({Scope.RECOMMEND, Scope.EVENTS})
 # Keys that may stand in an address: they can only read what a passer-by may see.
 ADDRESS_KINDS = frozenset({KeyKind.URL, KeyKind.WEBSITE})
-_READ_BY_ADMIN_READ = frozenset({Scope.CATALOG, Scope.PROFILES, Scope.ADMIN_READ, Scope.ADMIN})
+_READ_BY_ADMIN_READ = frozenset({Scope.CATALOG, Scope.PROFILES, Scope.CONTENT, Scope.OPERATE, Scope.ACCESS, Scope.ADMIN_READ, Scope.ADMIN})
 _KEY_SCOPES: dict[KeyKind, frozenset[Scope]] = {
     KeyKind.API: EVERYTHING,
     KeyKind.URL: frozenset({Scope.RECOMMEND}),
@@ -73,6 +76,7 @@ class Principal:
 
     `placements` and `origins` are None when the credential is not bound; an empty set allows nothing.
     `key_kind` is None for an access token. `public` callers may ask only for anonymous or signed persons.
+    `account` is the address of somebody who signed in, empty for a program.
     """
 
     tenant: int
@@ -87,6 +91,12 @@ class Principal:
     key_kind: KeyKind | None = None
     key_no: int | None = None
     public: bool = False
+    account: str = ""
+
+    @property
+    def who(self) -> str:
+        """What the audit log calls the caller."""
+        return self.account or f"client {self.client_id}"
 
     def may(self, scope: Scope, *, reading: bool = False) -> bool:
         """Tell whether the caller holds a scope."""

@@ -21,7 +21,7 @@ class NewClient(_Strict):
 
     name: Word = Field(description="What people call it.")
     kind: ClientKind = Field(ClientKind.SERVICE, description="Public kinds (website, app) get no secret.")
-    scopes: list[Scope] = Field(min_length=1, max_length=6)
+    scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
     rate_limit: str | None = Field(None, max_length=200, description="Such as `100/second; 6000/minute`; empty means the default.")
     on_limit: OnLimit | None = Field(None, description="What it gets over its limit; by default popular items for esp, else a refusal.")
     placements: list[PlacementName] = Field(default_factory=list, max_length=200, description="Bound to these; empty means all.")
@@ -32,7 +32,7 @@ class NewKey(_Strict):
     """An API key to create."""
 
     kind: KeyKind = KeyKind.API
-    scopes: list[Scope] | None = Field(None, max_length=6, description="Fewer than the kind and the client allow.")
+    scopes: list[Scope] | None = Field(None, max_length=len(Scope), description="Fewer than the kind and the client allow.")
     placements: list[PlacementName] = Field(default_factory=list, max_length=200, description="Required for url keys.")
     origins: list[Word] = Field(default_factory=list, max_length=50, description="Required for website keys.")
     expires_at: datetime | None = Field(None, description="Moment from which the key is refused.")

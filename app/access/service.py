@@ -1,33 +1,40 @@
 """The door of access: create, list and revoke clients and keys, and the check before a server listens to others."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.access import store, tokens
+from app.access import audit, store
 from app.access.domain import (
     PUBLIC_KINDS,
     ClientKind,
     KeyKind,
     RuleBroken,
+    Scope,
     client_scopes,
     default_on_limit,
+    held,
     key_scopes,
     origin,
     parse_scopes,
 )
-from app.access.keys import digest, hint, new_api_key, new_client_id, new_client_secret
+from app.access.limits.counting import parse_limit
 from app.access.schemas import ClientView, CreatedClient, CreatedKey, KeyView, NewClient, NewKey
-from app.access.windows import parse_limit
+from app.access.tokens import jwt
+from app.access.tokens.keys import digest, hint, new_api_key, new_client_id, new_client_secret
 from app.core.db import Database
-from app.core.errors import Invalid
+from app.core.errors import Forbidden, Invalid
 from app.core.logging import log
 from app.core.settings import Settings
 
+Scopes = frozenset[Scope]
+COMMAND = "command line"
+"""Who the audit log names where nobody signed in: whoever may use the machine."""
 _LAST_YEAR = 2200
 
 
@@ -35,8 +42,30 @@ class Exposed(RuntimeError):
     """The server would listen to others while its secrets are the default ones."""
 
 
-async def create_client(db: Database, settings: Settings, tenant: int, wanted: NewClient) -> CreatedClient:
+async def create_client(db: Database, settings: Settings, tenant: int, wanted: NewClient, who: str = COMMAND) -> CreatedClient:
     """Create a client; raises Invalid when it would break a rule. Public kinds get no secret."""
+    async with db.begin() as connection:
+        made = await _add_client(connection, settings, tenant, wanted)
+        await audit.record(connection, tenant, who, "create", "client", made.client_id, note=made.name)
+    log.info("access.client_created", tenant=tenant, client_id=made.client_id, kind=made.kind)
+    return made
+
+
+async def create_client_with_key(
+    db: Database, settings: Settings, tenant: int, wanted: NewClient, key: NewKey
+) -> tuple[CreatedClient, CreatedKey]:
+    """Create a client and a key of it, both or neither; raises Invalid when one would break a rule."""
+    async with db.begin() as connection:
+        client = await _add_client(connection, settings, tenant, wanted)
+        made = await _add_key(connection, tenant, client.client_id, key)
+        await audit.record(connection, tenant, COMMAND, "create", "client", client.client_id, note=client.name)
+        await audit.record(connection, tenant, COMMAND, "create", "key", str(made.key_no), note=f"{made.kind} of {client.client_id}")
+    log.info("access.client_created", tenant=tenant, client_id=client.client_id, kind=client.kind)
+    log.info("access.key_created", tenant=tenant, client_id=client.client_id, kind=key.kind, key_no=made.key_no)
+    return client, made
+
+
+async def _add_client(connection: AsyncConnection, settings: Settings, tenant: int, wanted: NewClient) -> CreatedClient:
     with _rules():
         scopes = client_scopes(wanted.kind, frozenset(wanted.scopes))
         origins = sorted({origin(value) for value in wanted.origins})
@@ -55,44 +84,62 @@ async def create_client(db: Database, settings: Settings, tenant: int, wanted: N
         "origins": origins,
         "placements": sorted(set(wanted.placements)),
     }
-    async with db.begin() as connection:
-        row = await store.add_client(connection, values)
-    log.info("access.client_created", tenant=tenant, client_id=row.client_id, kind=row.kind)
+    row = await store.add_client(connection, values)
     return CreatedClient(**client_view(row, settings).model_dump(), client_secret=secret)
 
 
-async def create_key(db: Database, tenant: int, client_id: str, wanted: NewKey) -> CreatedKey:
-    """Create an API key of a client; raises NotFound, or Invalid when it would break a rule."""
-    key = new_api_key(wanted.kind)
+async def create_key(
+    db: Database, tenant: int, client_id: str, wanted: NewKey, who: str = COMMAND, within: Scopes | None = None
+) -> CreatedKey:
+    """Create an API key of a client; raises NotFound, Invalid when it would break a rule, Forbidden for a scope beyond `within`."""
     async with db.begin() as connection:
-        client = await store.client(connection, tenant, client_id)
-        with _rules():
-            scopes = key_scopes(wanted.kind, parse_scopes(client.scopes), None if wanted.scopes is None else frozenset(wanted.scopes))
-            placements = _within(wanted.placements, client.placements, "placements")
-            origins = _within([origin(value) for value in wanted.origins], client.origins, "origins")
-            expires_at = wanted.expires_at
-            if expires_at is not None and expires_at.tzinfo is None:
-                expires_at = expires_at.replace(tzinfo=UTC)
-            if expires_at is not None and (expires_at.year > _LAST_YEAR or expires_at <= datetime.now(UTC)):
-                raise RuleBroken(f"A key expires after now and before {_LAST_YEAR}.")
-            if wanted.kind is KeyKind.URL and not placements:
-                raise RuleBroken("A url key is bound to placements: name at least one.")
-            if wanted.kind is KeyKind.WEBSITE and not origins:
-                raise RuleBroken("A website key is bound to origins: name at least one, such as https://shop.example.")
-        values = {
-            "tenant": tenant,
-            "client_no": client.client_no,
-            "kind": str(wanted.kind),
-            "key_hash": digest(key),
-            "hint": hint(key),
-            "scopes": sorted(scopes),
-            "placements": placements,
-            "origins": origins,
-            "expires_at": expires_at,
-        }
-        row = await store.add_key(connection, values)
-    log.info("access.key_created", tenant=tenant, client_id=client_id, kind=wanted.kind, key_no=row.key_no)
-    return CreatedKey(**key_view(row).model_dump(), key=key)
+        made = await _add_key(connection, tenant, client_id, wanted)
+        check_given(made.scopes, within)
+        await audit.record(connection, tenant, who, "create", "key", str(made.key_no), note=f"{made.kind} of {client_id}")
+    log.info("access.key_created", tenant=tenant, client_id=client_id, kind=wanted.kind, key_no=made.key_no)
+    return made
+
+
+async def _add_key(connection: AsyncConnection, tenant: int, client_id: str, wanted: NewKey) -> CreatedKey:
+    client = await store.client(connection, tenant, client_id)
+    with _rules():
+        scopes = key_scopes(wanted.kind, parse_scopes(client.scopes), None if wanted.scopes is None else frozenset(wanted.scopes))
+        placements = _within(wanted.placements, client.placements, "placements")
+        origins = _within([origin(value) for value in wanted.origins], client.origins, "origins")
+        _check_bounds(wanted, placements, origins)
+    key = new_api_key(wanted.kind)
+    values = {
+        "tenant": tenant,
+        "client_no": client.client_no,
+        "kind": str(wanted.kind),
+        "key_hash": digest(key),
+        "hint": hint(key),
+        "scopes": sorted(scopes),
+        "placements": placements,
+        "origins": origins,
+        "expires_at": _utc(wanted.expires_at),
+    }
+    return CreatedKey(**key_view(await store.add_key(connection, values)).model_dump(), key=key)
+
+
+def _check_bounds(wanted: NewKey, placements: list[str], origins: list[str]) -> None:
+    expires_at = _utc(wanted.expires_at)
+    if expires_at is not None and (expires_at.year > _LAST_YEAR or expires_at <= datetime.now(UTC)):
+        raise RuleBroken(f"A key expires after now and before {_LAST_YEAR}.")
+    if wanted.kind is KeyKind.URL and not placements:
+        raise RuleBroken("A url key is bound to placements: name at least one.")
+    if wanted.kind is KeyKind.WEBSITE and not origins:
+        raise RuleBroken("A website key is bound to origins: name at least one, such as https://shop.example.")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def check_given(given: Iterable[Scope], within: Scopes | None) -> None:
+    """Raise Forbidden where somebody would give more than they hold: it would be theirs a moment later."""
+    if within is not None and not all(held(within, scope) for scope in given):
+        raise Forbidden("Nobody can give a scope that they do not hold.")
 
 
 async def list_clients(db: Database, settings: Settings, tenant: int) -> tuple[list[ClientView], list[KeyView]]:
@@ -102,21 +149,23 @@ async def list_clients(db: Database, settings: Settings, tenant: int) -> tuple[l
     return [client_view(row, settings) for row in clients], [key_view(row) for row in keys]
 
 
-async def revoke_client(db: Database, tenant: int, client_id: str) -> None:
+async def revoke_client(db: Database, tenant: int, client_id: str, who: str = COMMAND) -> None:
     """Revoke a client with its keys and tokens; servers follow within the pause of `refresh_ms`. Raises NotFound."""
     async with db.begin() as connection:
         await store.revoke_client(connection, tenant, client_id)
+        await audit.record(connection, tenant, who, "revoke", "client", client_id)
     log.info("access.client_revoked", tenant=tenant, client_id=client_id)
 
 
-async def revoke_key(db: Database, tenant: int, key_no: int) -> None:
+async def revoke_key(db: Database, tenant: int, key_no: int, who: str = COMMAND) -> None:
     """Revoke an API key; raises NotFound."""
     async with db.begin() as connection:
         await store.revoke_key(connection, tenant, key_no)
+        await audit.record(connection, tenant, who, "revoke", "key", str(key_no))
     log.info("access.key_revoked", tenant=tenant, key_no=key_no)
 
 
-async def revoke_token(db: Database, claims: tokens.Claims) -> None:
+async def revoke_token(db: Database, claims: jwt.Claims) -> None:
     """Revoke one access token by its `jti`."""
     until = datetime.fromtimestamp(claims.expires_at + 60, UTC)
     async with db.begin() as connection:

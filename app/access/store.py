@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.access.directory import LONGEST_TOKEN_S, AccessDirectory, ClientRecord, KeyRecord, Purpose, SigningKey
+from app.access.directory import LONGEST_TOKEN_S, AccessDirectory, ClientRecord, FreshKey, KeyRecord, Purpose, SigningKey
 from app.access.domain import ClientKind, KeyKind, Scope, default_on_limit
-from app.access.keys import FreshKey
+from app.core import locks
 from app.core.changes import bump
 from app.core.errors import NotFound
 
@@ -18,7 +18,6 @@ _KEY = (
     "k.tenant, k.key_no, c.client_id, k.kind, k.key_hash, k.hint, k.scopes, k.placements, k.origins, "
     "k.created_at, k.expires_at, k.revoked_at"
 )
-_LOCK = 0x4D4F52534B
 
 
 async def read_directory(connection: AsyncConnection, default_limit: str) -> AccessDirectory:
@@ -68,7 +67,7 @@ async def signing_keys(connection: AsyncConnection, tenant: int | None = None) -
 
 async def lock_signing_keys(connection: AsyncConnection) -> None:
     """Let one process at a time make signing keys, until the end of the transaction."""
-    await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": locks.SIGNING_KEYS})
 
 
 async def add_signing_key(connection: AsyncConnection, tenant: int, key: FreshKey, after_s: float, *, retire: bool = True) -> datetime:

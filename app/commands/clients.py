@@ -4,10 +4,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.access import rotation, service
+from app.access import service
 from app.access.domain import ClientKind, KeyKind, OnLimit, Scope
 from app.access.schemas import NewClient, NewKey
-from app.commands.running import DEFAULT, Context, Tenant, show, with_database
+from app.access.tokens import rotation
+from app.commands.context import DEFAULT, Context, Tenant, given, show, with_database
+from app.decisions.placements import service as placements_service
+from app.documents.kinds import nearest
 
 app = typer.Typer(no_args_is_help=True, help="Programs that may call, and their keys.")
 Names = Annotated[str, typer.Option(help="Comma-separated; empty means no bound.")]
@@ -30,24 +33,41 @@ def create(
     tenant: Tenant = DEFAULT,
 ) -> None:
     """Create a client and print its id and secret, this once."""
-    wanted = NewClient(
-        name=name,
-        kind=kind,
-        scopes=[Scope(scope) for scope in _list(scopes)],
-        rate_limit=rate_limit or None,
-        on_limit=_on_limit(on_limit),
-        placements=_list(placements),
-        origins=_list(origins),
-    )
+    with given():
+        wanted = NewClient(
+            name=name,
+            kind=kind,
+            scopes=_scopes(scopes),
+            rate_limit=rate_limit or None,
+            on_limit=_on_limit(on_limit),
+            placements=_list(placements),
+            origins=_list(origins),
+        )
+        new_key = NewKey(kind=key or KeyKind.API, placements=_list(placements), origins=_list(origins))
 
     async def work(context: Context) -> dict[str, Any]:
-        made = (await service.create_client(context.db, context.settings, context.tenant, wanted)).model_dump(mode="json")
-        if key is not None:
-            new_key = NewKey(kind=key, placements=_list(placements), origins=_list(origins))
-            made["key"] = (await service.create_key(context.db, context.tenant, made["client_id"], new_key)).key
-        return made
+        await _tell_unknown(context, wanted.placements)
+        if key is None:
+            return (await service.create_client(context.db, context.settings, context.tenant, wanted)).model_dump(mode="json")
+        client, made = await service.create_client_with_key(context.db, context.settings, context.tenant, wanted, new_key)
+        return {**client.model_dump(mode="json"), "key": made.key}
 
     show(with_database(work, tenant))
+
+
+def _scopes(text: str) -> list[Scope]:
+    wrong = next((word for word in _list(text) if word not in list(Scope)), "")
+    if wrong:
+        raise typer.BadParameter(f"there is no scope {wrong}{nearest(wrong, Scope)}; there are {', '.join(Scope)}", param_hint="--scopes")
+    return [Scope(word) for word in _list(text)]
+
+
+async def _tell_unknown(context: Context, names: list[str]) -> None:
+    """Warn of placements that nobody published: the credential would show nothing."""
+    known = [one.name for one in await placements_service.listed(context.db, context.tenant)] if names else []
+    for name in names:
+        if name not in known:
+            typer.echo(f"warning: there is no placement {name} yet{nearest(name, known)}", err=True)
 
 
 def _on_limit(text: str) -> OnLimit | None:
@@ -77,9 +97,14 @@ def revoke(client_id: str, tenant: Tenant = DEFAULT) -> None:
 @app.command("create-key")
 def create_key(client_id: str, kind: KeyKind = KeyKind.API, placements: Names = "", origins: Names = "", tenant: Tenant = DEFAULT) -> None:
     """Create a key of a client and print it, this once."""
-    wanted = NewKey(kind=kind, placements=_list(placements), origins=_list(origins))
-    made = with_database(lambda context: service.create_key(context.db, context.tenant, client_id, wanted), tenant)
-    show(made.model_dump(mode="json"))
+    with given():
+        wanted = NewKey(kind=kind, placements=_list(placements), origins=_list(origins))
+
+    async def work(context: Context) -> dict[str, Any]:
+        await _tell_unknown(context, wanted.placements)
+        return (await service.create_key(context.db, context.tenant, client_id, wanted)).model_dump(mode="json")
+
+    show(with_database(work, tenant))
 
 
 @app.command("revoke-key")

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from app.commands.running import DEFAULT, Context, Tenant, fail, show, with_database
-from app.data.events.refusals import service, store
-from app.data.events.refusals.domain import Fix, sent
-from app.data.events.refusals.schemas import outcome, summary
+from app.commands.context import DEFAULT, Context, Tenant, fail, show, with_database
+from app.data.events.refused import service, store
+from app.data.events.refused.refusal import Fix, sent
+from app.data.events.refused.schemas import outcome, summary
 
 app = typer.Typer(no_args_is_help=True, help="Refused events: list, show, put right and replay, forget.")
 Number = Annotated[int, typer.Argument(min=1, help="Number of the refused event.")]

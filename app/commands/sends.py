@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from app.commands.running import DEFAULT, Context, Tenant, fail, show, with_database
-from app.data.files import FileFault, binary
-from app.data.people.domain import LONGEST_ID, id_fault
-from app.serving.sends import service
-from app.serving.sends.schemas import NewSend
-from app.serving.sends.service import Given
+from app.access.service import COMMAND
+from app.commands.context import DEFAULT, Context, Tenant, fail, given, show, with_database
+from app.data.identity.domain import LONGEST_ID, id_fault
+from app.data.imports.files import FileFault, binary
+from app.sends import service
+from app.sends.schemas import NewSend
+from app.sends.service import Given
 
 app = typer.Typer(no_args_is_help=True, help="Sends: prewarmed, forecast, checked before they start.")
 _LARGEST_LINE = 4 * LONGEST_ID + 2
@@ -47,21 +47,21 @@ def create(
     start: Annotated[datetime | None, typer.Option(help="When it starts (UTC); default: now.")] = None,
     audience: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="File with one user id a line, .gz too.")] = None,
     everyone: Annotated[bool, typer.Option("--everyone", help="Everybody who has a user id.")] = False,
+    segment: Annotated[str, typer.Option(help="The people of a segment.")] = "",
+    when: Annotated[str | None, typer.Option(help="Whoever meets a condition, such as `orders.30d >= 3`.")] = None,
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say the same and keep nothing.")] = False,
     tenant: Tenant = DEFAULT,
 ) -> None:
     """Announce a send, and say what will not fit and what is too old for it."""
     start = start.replace(tzinfo=UTC) if start is not None and start.tzinfo is None else start
-    try:
-        wanted = NewSend(placement=placement, duration_s=duration, start=start, name=name, everyone=everyone)
-    except ValidationError as error:
-        fail("\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()))
+    with given():
+        wanted = NewSend(placement=placement, duration_s=duration, start=start, name=name, everyone=everyone, segment=segment, when=when)
 
     async def work(context: Context) -> dict[str, Any]:
         ids = ids_in(audience) if audience is not None else None
         urls, found = context.urls, context.settings
-        made = await service.announce(context.db, found, urls.redis_url, context.tenant, wanted, ids, dry_run=dry_run)
+        made = await service.announce(context.db, found, urls.redis_url, context.tenant, wanted, ids, dry_run=dry_run, who=COMMAND)
         return made.model_dump(mode="json")
 
     try:
@@ -78,7 +78,7 @@ def list_sends(tenant: Tenant = DEFAULT) -> None:
     """List the newest sends with their progress."""
 
     async def work(context: Context) -> list[dict[str, Any]]:
-        return [one.model_dump(mode="json") for one in await service.listed(context.db, context.tenant)]
+        return [one.model_dump(mode="json") for one in (await service.listed(context.db, context.tenant)).sends]
 
     show(with_database(work, tenant))
 
@@ -97,5 +97,5 @@ def show_send(send_id: Annotated[int, typer.Argument(min=1, max=2**31 - 1)], ten
 @app.command("cancel")
 def cancel(send_id: Annotated[int, typer.Argument(min=1, max=2**31 - 1)], tenant: Tenant = DEFAULT) -> None:
     """Call a send off; its audience is forgotten."""
-    done = with_database(lambda context: service.cancel(context.db, context.tenant, send_id), tenant)
+    done = with_database(lambda context: service.cancel(context.db, context.tenant, send_id, COMMAND), tenant)
     typer.echo(f"send {done.id} is {done.status}")

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app.commands.running import DEFAULT, Context, Tenant, show, with_database
-from app.data.signals.attribution import attribute_since
-from app.data.signals.report import report
-from app.data.signals.schemas import SignalReport
+from app.commands.context import DEFAULT, Context, Tenant, show, with_database
+from app.data.engagement.attribution import attribute_since
+from app.data.engagement.report import report
+from app.data.engagement.schemas import SignalReport
 
 
 def signals(

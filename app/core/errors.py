@@ -6,6 +6,7 @@ Problem
 ├── Forbidden         403
 ├── NotFound          404
 ├── Conflict          409
+├── Changed           412
 ├── TooLarge          413
 ├── Invalid           422
 ├── LimitReached      429
@@ -19,9 +20,11 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Send
 
+from app.core import telemetry
 from app.core.logging import log
 
 # Every code that may leave this program, with what it means; docs/errors.md lists the same (a test compares).
@@ -29,6 +32,7 @@ CODES: dict[str, str] = {
     "bad_request": "The request cannot be understood; `detail` says what to change.",
     "invalid": "A field has a wrong value; `errors` names each.",
     "unauthorized": "No valid credential came with the request.",
+    "second_factor": "The account has a second factor: its code is needed too.",
     "invalid_client": "The client id or secret is wrong, or the client was revoked.",
     "unsupported_grant_type": "Only `client_credentials` is supported.",
     "invalid_scope": "The client does not hold a scope it asked for.",
@@ -36,8 +40,14 @@ CODES: dict[str, str] = {
     "not_found": "There is nothing under this name.",
     "method_not_allowed": "The route does not take this method.",
     "conflict": "The change does not fit the present state.",
+    "changed": "What was to be changed is not what it was when it was read.",
     "too_large": "The body is larger than this route takes.",
+    "unsupported_encoding": "The body is packed in a way that this route does not read.",
+    "head_too_large": "The head of the request (address and fields) is larger than 64 KB.",
+    "timeout": "The request did not come in time; the connection is closed.",
+    "version": "The request is in a version of HTTP that is not spoken here; send HTTP/1.1.",
     "rate_limited": "The client is over its limit; `Retry-After` says when to come back.",
+    "provider_away": "The provider that people sign in by is out of reach.",
     "unavailable": "A part this call needs is out of reach; try again.",
     "internal": "A fault of ours; it was logged.",
 }
@@ -102,6 +112,12 @@ class Conflict(Problem):
     status, code = 409, "conflict"
 
 
+class Changed(Problem):
+    """412."""
+
+    status, code = 412, "changed"
+
+
 class TooLarge(Problem):
     """413."""
 
@@ -154,6 +170,20 @@ def problem_response(problem: Problem) -> Response:
     return Response(problem.body(), problem.status, problem.headers, media_type="application/problem+json")
 
 
+def problem_reply(problem: Problem) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return status, header fields and body of a problem, for what answers in front of the framework."""
+    body = problem.body()
+    headers = [(name.lower().encode(), str(value).encode()) for name, value in problem.headers.items()]
+    headers += [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    return problem.status, headers, body
+
+
+def hung_up() -> Problem:
+    """Count a caller who went away in the middle of a body, which is no fault; the answer that follows reaches nobody."""
+    telemetry.CONNECTIONS_ENDED.labels("hung_up").inc()
+    return BadRequest("The body did not come whole.")
+
+
 def telling(send: Send) -> Send:
     """Let what the framework says by itself of a body that is too large, in plain text, leave as problem+json."""
     told = False
@@ -174,6 +204,18 @@ def telling(send: Send) -> Send:
     return tell
 
 
+def _told(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _what(request: Request, error: RequestValidationError) -> str:
+    """Say what is wrong with a request; a body that was not sent as JSON, as curl does by itself, is the likeliest."""
+    whole = any(tuple(e["loc"]) == ("body",) for e in error.errors())
+    if whole and "json" not in request.headers.get("content-type", "json"):
+        return "The body was not sent as JSON: it needs the header Content-Type: application/json."
+    return "Some fields have wrong values."
+
+
 _STATUS_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -192,8 +234,12 @@ def install(app: FastAPI) -> None:
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        errors = [{"field": ".".join(str(p) for p in e["loc"][1:]), "message": e["msg"]} for e in error.errors()]
-        return problem_response(Invalid("Some fields have wrong values.", errors=errors[:50]))
+        # a name in `loc` may be the caller's, and no text
+        errors = [{"field": _told(".".join(str(p) for p in e["loc"][1:])), "message": _told(e["msg"])} for e in error.errors()]
+        return problem_response(Invalid(_what(request, error), errors=errors[:50]))
+
+    async def on_hang_up(request: Request, error: Exception) -> Response:
+        return problem_response(hung_up())
 
     async def on_fault(request: Request, error: Exception) -> Response:
         log.error("request.fault", path=request.scope.get("path", ""), error=type(error).__name__, exc_info=error)
@@ -202,4 +248,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(ClientDisconnect, on_hang_up)
     app.add_exception_handler(Exception, on_fault)

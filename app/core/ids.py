@@ -52,6 +52,16 @@ def state_key(tenant: int, key: bytes) -> str:
     return f"m:{{{tenant}.{short(key)}}}:s"
 
 
+def facts_key(tenant: int, key: bytes) -> str:
+    """Redis key of a person's facts, beside their state."""
+    return f"m:{{{tenant}.{short(key)}}}:f"
+
+
+def shown_key(tenant: int, key: bytes) -> str:
+    """Redis key of what somebody was shown, for rules against repeats."""
+    return f"m:{{{tenant}.{short(key)}}}:n"
+
+
 def person_keys(tenant: int, key: bytes, recommender: str, filter_key: str, anchor: str) -> tuple[str, str]:
     """Redis keys of a person's state and of one of their scored lists; `key` is empty for a list that leaves the person out."""
     stem = f"m:{{{tenant}.{short(key)}}}:"

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from app.core.logging import log
@@ -52,6 +52,18 @@ async def run_id(client: Redis) -> str:
     """Return the id that this Redis process drew at its start; a restarted or swapped Redis has another."""
     info = await client.info("server")
     return str(info.get("run_id") or info.get("server_run_id") or "")
+
+
+async def read(client: Redis, key: str) -> bytes | None:
+    """Return the string under a key; what is of another type is not ours, and is taken away."""
+    try:
+        value = await client.get(key)
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        await client.delete(key)
+        return None
+    return value if isinstance(value, bytes) else None
 
 
 @dataclass(eq=False)

@@ -27,6 +27,7 @@ class RedisUrl:
     sentinel_password: str = ""
 
 
+# long: one spelling, read from left to right
 def parse_redis_url(text: str) -> RedisUrl:
     """Take a URL apart; raises ValueError, whose text holds no password.
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
+from app.core import series_files
+
+series_files.use()
 SERVES = Counter("morsel_serves_total", "Answers given.", ["placement", "rung", "reason"])
 SERVE_SECONDS = Histogram(
     "morsel_serve_seconds",
@@ -16,9 +19,11 @@ SERVE_SECONDS = Histogram(
 )
 ERRORS = Counter("morsel_dependency_errors_total", "Calls to a dependency that failed.", ["dependency", "kind"])
 SERVES_DROPPED = Counter("morsel_serves_dropped_total", "Serve records dropped because the buffer was full.")
+UNTRACKED = Counter("morsel_untracked_answers_total", "Answers with direct links and no open pixel, since the person wants no tracking.")
 CLICKS_DROPPED = Counter("morsel_clicks_dropped_total", "Clicks and opens that could not be recorded.")
 SPOOLED = Gauge("morsel_spool_bytes", "Bytes of clicks and opens on disk that PostgreSQL does not have yet.", multiprocess_mode="livesum")
 UNKNOWN_PLACEMENTS = Counter("morsel_unknown_placements_total", "Requests that named a placement never known.")
+CONNECTIONS_ENDED = Counter("morsel_connections_ended_total", "Connections ended before a request was whole or answered.", ["why"])
 LIMITED = Counter("morsel_rate_limited_total", "Calls over a client's limit.", ["kind"])
 EVENTS_ACCEPTED = Counter("morsel_events_accepted_total", "Events stored.", ["source"])
 INTAKE_GROUP = Histogram(
@@ -26,6 +31,9 @@ INTAKE_GROUP = Histogram(
 )
 INTAKE_REFUSED = Counter("morsel_intake_full_total", "Messages sent back because too much was waiting to be stored.")
 REFUSALS = Counter("morsel_refused_events_total", "Refused events that were kept, replayed, or not kept for want of room.", ["what"])
+EVENT_FLAWS = Counter(
+    "morsel_event_flaws_total", "Things of stored events that could not be used, such as an item, an amount or an id.", ["source", "what"]
+)
 EVENT_MONTHS_DROPPED = Counter("morsel_event_months_dropped_total", "Months of events dropped because they were kept long enough.")
 EVENTS_APPLIED = Counter("morsel_events_applied_total", "Events that reached the state of a person.")
 MERGES = Counter("morsel_people_merged_total", "Ids of people that changed the group they belong to.")
@@ -83,7 +91,11 @@ def metrics() -> bytes:
 
 def prepare_folder(folder: Path) -> None:
     """Empty the folder in which the workers of this server meet, and name it in the environment."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # each process tells its own series then
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        return
     for old in folder.glob("*.db"):
         old.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

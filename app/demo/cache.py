@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.core.embedded.valkey import Valkey
 from app.core.settings import Settings
-from app.demo.kept import folder
+from app.demo.state import folder
 
 AWAY_AT_MOST_S = 300.0
 

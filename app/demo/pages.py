@@ -12,11 +12,12 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from app.content.money import formatted
 from app.core.errors import BadRequest, Forbidden, NotFound, Unavailable
 from app.core.settings import Settings
-from app.data.catalog.domain import price_at
-from app.demo import asking, cache, kept
-from app.demo.asking import Answer, Caller, Did
-from app.demo.kept import Kept
-from app.demo.pictures import picture
+from app.data.catalogue.values.pricing import price_at
+from app.demo import answers, cache
+from app.demo import state as kept
+from app.demo.answers import Answer, Caller, Did
+from app.demo.shop.pictures import picture
+from app.demo.state import Kept
 
 _HERE = Path(__file__).parent
 _TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -38,6 +39,7 @@ _WHY_LOWER = {
     "deadline": "the rung above was too slow",
     "cache_down": "the cache is out of reach",
     "database_down": "the database is out of reach",
+    "database_slow": "the database was too slow",
     "model_missing": "there is no live model",
     "model_error": "the model failed",
     "rate_limited": "the caller is over its limit",
@@ -116,7 +118,7 @@ async def switch(request: Request, away: Annotated[bool, Body(embed=True)]) -> R
 @router.get("/items/{item_id}")
 async def item_page(request: Request, caller: Asker, item_id: str) -> Response:
     """Show an item's own page, where the links of the e-mail lead."""
-    document = asking.item(request.app, item_id)
+    document = answers.item(request.app, item_id)
     if document is None:
         raise NotFound("There is no such item.")
     now = datetime.now(UTC)
@@ -127,7 +129,7 @@ async def item_page(request: Request, caller: Asker, item_id: str) -> Response:
 @router.get("/pictures/{item_id}.png")
 async def item_picture(request: Request, item_id: str) -> Response:
     """Show an item's picture, drawn at first use and kept."""
-    document = asking.item(request.app, item_id)
+    document = answers.item(request.app, item_id)
     if document is None:
         raise NotFound("There is no such item.")
     look = [str(document.get(name, "")) for name in ("shape", "color_hex", "style")]
@@ -156,9 +158,9 @@ def _draw(path: Path, look: list[str]) -> None:
 async def _screen(app: FastAPI, shop: Kept, caller: Caller, user: str) -> str:
     settings: Settings = app.state.settings
     hero, grid = await caller.mail(user)
-    did = await asking.history(app, user)
+    did = await answers.history(app, user)
     sample = next((one for one in shop.people if one.user_id == user), None)
-    blocks = [(answer, [(shown, *asking.why(shown, did or [])) for shown in answer.items]) for answer in (hero, grid)]
+    blocks = [(answer, [(shown, *answers.why(shown, did or [])) for shown in answer.items]) for answer in (hero, grid)]
     context: dict[str, Any] = {
         "user": user,
         "sample": sample,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT
-from app.data.catalog.service import put_items
+from app.data.catalogue.service import put_items
 from benchmarks.serving import setup
 from benchmarks.serving.figures import middle, tell
 from benchmarks.serving.paths import Served

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 from app.core.ids import DEFAULT_TENANT_NAME
 from app.ml.registry.service import versions_on_disk
 from benchmarks.serving.processes import Running, program

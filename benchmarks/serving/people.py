@@ -12,8 +12,8 @@ from app.core import ids
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.people.online import State, pack_state
-from app.serving import candidates
+from app.data.profiles.state_codec import State, pack_state
+from app.serving.model import candidates
 from benchmarks.serving.figures import tell
 
 GROUPS = 100_000

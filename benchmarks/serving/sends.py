@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from app.core import clock, ids, redis
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT
-from app.serving.sends import batch, forecast, service, store
-from app.serving.sends.batch import Target
-from app.serving.sends.domain import Status
-from app.serving.sends.jobs import Prewarmer
-from app.serving.sends.schemas import NewSend
+from app.sends import batch, forecast, service, store
+from app.sends.batch import Target
+from app.sends.domain import Status
+from app.sends.jobs import Prewarmer
+from app.sends.schemas import NewSend
 from benchmarks.serving import setup
 from benchmarks.serving.figures import middle, missed, spread, tell
 from benchmarks.serving.setup import Shop

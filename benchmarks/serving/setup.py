@@ -21,12 +21,13 @@ from app.core import migrations
 from app.core.db import Database
 from app.core.embedded import Urls, services
 from app.core.ids import DEFAULT_TENANT
+from app.core.partitions import ensure_partitions
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
-from app.data.events.domain import Event, Kind, message_key
-from app.data.events.service import accept
-from app.data.partitions import ensure_partitions
-from app.data.people.keys import DataKeys
+from app.data.catalogue.service import put_items
+from app.data.events.accept import accept
+from app.data.events.domain import Event, message_key
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
 from app.decisions.placements import service as placements
 from app.decisions.placements.domain import Filter, Placement
 from app.ml.popularity.service import refresh_popular

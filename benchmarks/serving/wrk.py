@@ -79,13 +79,14 @@ class Target:
     sequence: int = 0
     samples: dict[int, list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
-    def script(self) -> str:
-        """Return the Lua that makes the requests."""
+    def script(self, connections: int) -> str:
+        """Return the Lua that makes the requests, over so many connections."""
         if self.body:
             spelled = f'wrk.format("POST", "{self.path}", nil, string.format([==[{self.body}]==], person))'
         else:
             spelled = f'wrk.format("GET", "{self.path}" .. person .. "{self.tail}")'
-        most = self.people if self.once else 0
+        # every other connection may send one request more before wrk stops
+        most = max(1, self.people - connections + 1) if self.once else 0
         return _LUA.format(first=self.sequence, most=most, people=self.people, call=spelled, deadline_us=int(DEADLINE_S * 1e6))
 
 
@@ -97,7 +98,7 @@ def available() -> bool:
 def measure(target: Target, connections: int, seconds: int, work: Path) -> Sample:
     """Run wrk once, keep and return what it saw."""
     script = work / "path.lua"
-    script.write_text(target.script())
+    script.write_text(target.script(connections))
     headers = ["-H", f"Authorization: Bearer {target.token}"] if target.token else []
     headers += ["-H", "Content-Type: application/json"] if target.body else []
     before = target.server.cpu()

@@ -1,24 +1,25 @@
 """A small app with the access routes and one protected route, on real servers."""
 
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import Depends, FastAPI
 from slowapi.errors import RateLimitExceeded
 
-from app.access import api, keys, oauth, service
+from app.access import service
 from app.access.cors import WebsiteCors
 from app.access.deps import require
 from app.access.domain import ClientKind, Principal, Scope
-from app.access.gate import Access
-from app.access.limits import Limiter, on_limit_exceeded
-from app.access.rotation import load_directory
+from app.access.limits.leases import Limiter
+from app.access.limits.refusals import on_limit_exceeded
+from app.access.routes import accounts as accounts_api
+from app.access.routes import clients as api
+from app.access.routes import oauth
+from app.access.runtime import Access
 from app.access.schemas import CreatedClient, NewClient
+from app.access.tokens.rotation import load_directory
 from app.core import errors
 from app.core.db import Database
 from app.core.settings import Settings
@@ -34,6 +35,8 @@ def build_app(access: Access) -> FastAPI:
     app.add_middleware(WebsiteCors)
     app.include_router(oauth.router)
     app.include_router(api.router)
+    app.include_router(accounts_api.door)
+    app.include_router(accounts_api.router)
 
     @app.get("/v1/catalogue")
     async def catalogue(caller: Annotated[Principal, Depends(require(Scope.CATALOG))]) -> dict[str, Any]:
@@ -44,18 +47,6 @@ def build_app(access: Access) -> FastAPI:
         return {"client_id": caller.client_id, "public": caller.public}
 
     return app
-
-
-@pytest.fixture(scope="session")
-def rsa_keys() -> Iterator[rsa.RSAPrivateKey]:
-    """Four real keys in turn: making one takes longer than most tests."""
-    return itertools.cycle([rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(4)])
-
-
-@pytest.fixture(autouse=True)
-def quick_keys(rsa_keys: Iterator[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let signing keys be taken from `rsa_keys`."""
-    monkeypatch.setattr(keys, "rsa", SimpleNamespace(generate_private_key=lambda **_: next(rsa_keys)))
 
 
 @pytest.fixture

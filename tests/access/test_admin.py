@@ -1,11 +1,13 @@
 """Admin routes of clients and keys, CORS of website keys, and what the OpenAPI document promises."""
 
+import re
+
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from app.access.domain import ClientKind, Scope
-from app.access.gate import Access
+from app.access.runtime import Access
 
 SHOP = "https://shop.example"
 
@@ -103,7 +105,7 @@ async def test_a_call_without_a_credential_is_401_on_every_protected_route(http:
     paths = [(path, method) for path, methods in app.openapi()["paths"].items() if path.startswith("/v1") for method in methods]
     assert len(paths) >= 8
     for path, method in paths:
-        answer = await http.request(method, path.replace("{client_id}", "a").replace("{key_no}", "1"))
+        answer = await http.request(method, re.sub(r"{.*?}", "1", path))
         assert answer.status_code == 401, path
         assert answer.json()["code"] == "unauthorized"
 
@@ -164,12 +166,12 @@ async def test_another_origin_gets_neither_preflight_nor_answer(http, website):
 
 
 async def test_a_change_that_was_kept_is_told_even_if_it_cannot_be_read_back(admin, monkeypatch):
-    from app.access import gate
+    from app.access import runtime
 
     async def away(*_: object) -> None:
         raise OSError("away")
 
-    monkeypatch.setattr(gate, "load_directory", away)
+    monkeypatch.setattr(runtime, "load_directory", away)
     made = await admin.post("/v1/admin/clients", json={"name": "x", "scopes": ["recommend"]})
     assert made.status_code == 201
     assert made.json()["client_secret"]

@@ -20,14 +20,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jose import jwk, jws
 
-from app.access import service, tokens
+from app.access import service
 from app.access.authenticator import Authenticator
 from app.access.directory import AccessDirectory, ClientRecord, SigningKey
 from app.access.domain import ClientKind, Scope
-from app.access.gate import Access
-from app.access.keys import Sealer
-from app.access.limits import Limiter
-from app.access.rotation import rotate
+from app.access.limits.leases import Limiter
+from app.access.runtime import Access
+from app.access.tokens import jwt
+from app.access.tokens.keys import Sealer
+from app.access.tokens.rotation import rotate
 from app.core.errors import Forbidden, Unauthorized
 from app.core.settings import Settings
 from tests.access.conftest import build_app
@@ -221,7 +222,7 @@ async def test_base64_that_means_the_same_is_another_token(access: Access, forge
     twin = whole[:-1] + alphabet[alphabet.index(whole[-1]) + 1]
     # the library alone takes the twin for valid
     assert jws.verify(twin, forge.key.public_key(), ["RS256"])
-    with pytest.raises(tokens.InvalidToken):
+    with pytest.raises(jwt.InvalidToken):
         access.authenticator.verify(twin.encode())
 
 
@@ -291,7 +292,8 @@ async def test_the_memory_of_tokens_is_bounded(access: Access, forge: Forge):
 
 
 def test_neither_encryption_nor_ecdsa_is_loaded():
-    code = "import sys, app.access.api, app.access.oauth; print([m for m in sys.modules if m.startswith(('jose.jwe', 'ecdsa'))])"
+    loaded = "[m for m in sys.modules if m.startswith(('jose.jwe', 'ecdsa'))]"
+    code = f"import sys, app.access.routes.clients, app.access.routes.oauth; print({loaded})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -10,8 +10,9 @@ from app.access import service
 from app.access.authenticator import Authenticator
 from app.access.directory import AccessDirectory
 from app.access.domain import ClientKind, KeyKind, RuleBroken, Scope, held, origin
-from app.access.gate import Access
+from app.access.runtime import Access
 from app.access.schemas import NewClient, NewKey
+from app.core.db import Database
 from app.core.errors import Forbidden, Invalid, NotFound, Unauthorized
 from app.core.settings import Settings
 
@@ -253,3 +254,15 @@ def test_a_server_that_others_reach_needs_a_secret_of_its_own(host, secret, fine
     else:
         with pytest.raises(service.Exposed, match="MORSEL_SECRET"):
             service.check_exposure(settings)
+
+
+async def test_a_client_whose_key_cannot_be_made_is_not_made_either(db: Database, settings: Settings) -> None:
+    wanted = NewClient(name="site", kind=ClientKind.WEBSITE, scopes=[Scope.EVENTS])
+    with pytest.raises(Invalid, match="bound to origins"):
+        await service.create_client_with_key(db, settings, 1, wanted, NewKey(kind=KeyKind.WEBSITE))
+    assert (await service.list_clients(db, settings, 1))[0] == []
+    wanted = NewClient(name="site", kind=ClientKind.WEBSITE, scopes=[Scope.EVENTS], origins=["https://shop.example"])
+    client, key = await service.create_client_with_key(
+        db, settings, 1, wanted, NewKey(kind=KeyKind.WEBSITE, origins=["https://shop.example"])
+    )
+    assert key.client_id == client.client_id

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app.access import limits
 from app.access.domain import ClientKind, Principal, Scope
-from app.access.limits import Limiter
-from app.access.windows import Verdict, parse_limit
+from app.access.limits import leases
+from app.access.limits.counting import Verdict, parse_limit
+from app.access.limits.leases import Limiter
 from app.core import redis as core_redis
 from app.core.settings import Settings
 from tests.access.conftest import build_app
@@ -28,7 +28,7 @@ def caller(limit: str, client_no: int = 1, tenant: int = 1) -> Principal:
 def clock(monkeypatch) -> SimpleNamespace:
     """The wall clock of the limits, standing in the middle of a minute until moved."""
     fixed = SimpleNamespace(now=1_800_000_030.0, time=lambda: fixed.now, monotonic=time.monotonic)
-    monkeypatch.setattr(limits, "time", fixed)
+    monkeypatch.setattr(leases, "time", fixed)
     return fixed
 
 
@@ -207,7 +207,7 @@ async def test_a_silent_redis_holds_up_no_call_and_never_the_loop(gate, clock):
 
 @pytest.mark.parametrize("how", ["silent", "refusing"])
 async def test_a_redis_that_goes_and_comes_back_is_used_again(gate, clock, monkeypatch, how):
-    monkeypatch.setattr(limits, "_RETRY_AFTER_FAILURE_S", 0.05)
+    monkeypatch.setattr(leases, "_RETRY_AFTER_FAILURE_S", 0.05)
     worker = Limiter.connect(gate.url, Settings(workers=4))
     assert await burst([worker], caller("60/minute"), 100) == 60
     gate.mode = how
@@ -238,7 +238,7 @@ async def test_a_client_with_an_unreadable_limit_gets_the_default(clock):
 @given(steps=st.lists(st.tuples(st.floats(0, 40), st.integers(1, 3)), max_size=60), amount=st.integers(1, 12))
 def test_alone_a_worker_never_admits_more_than_its_share_in_a_window(steps, amount):
     moment = SimpleNamespace(now=1_800_000_000.0)
-    real, limits.time = limits.time, SimpleNamespace(time=lambda: moment.now, monotonic=time.monotonic)
+    real, leases.time = leases.time, SimpleNamespace(time=lambda: moment.now, monotonic=time.monotonic)
     try:
         worker = Limiter(None, Settings(workers=1))
         used: dict[int, int] = {}
@@ -252,7 +252,7 @@ def test_alone_a_worker_never_admits_more_than_its_share_in_a_window(steps, amou
             assert verdict.remaining >= 0
         assert all(value <= amount for value in used.values())
     finally:
-        limits.time = real
+        leases.time = real
 
 
 async def test_a_route_over_its_limit_answers_429_with_when_to_come_back(access, make, token):

@@ -14,8 +14,8 @@ from joserfc import jwt as independent_jwt
 from joserfc.jwk import KeySet
 
 from app.access.domain import ClientKind, Scope
-from app.access.gate import Access
-from app.access.rotation import rotate
+from app.access.runtime import Access
+from app.access.tokens.rotation import rotate
 from app.core.db import Database
 from app.core.settings import Settings
 
@@ -265,8 +265,8 @@ async def test_a_link_key_takes_over_at_its_moment_without_a_database(access: Ac
 
 
 async def test_another_master_secret_makes_new_keys_instead_of_failing(access: Access, db, settings: Settings, make):
-    from app.access.gate import Access as Gate
-    from app.access.rotation import load_directory
+    from app.access.runtime import Access as Gate
+    from app.access.tokens.rotation import load_directory
 
     client = await make()
     changed = settings.model_copy(update={"secret": type(settings.secret)("x" * 40)})
@@ -276,7 +276,7 @@ async def test_another_master_secret_makes_new_keys_instead_of_failing(access: A
 
 
 async def test_processes_that_start_together_make_one_key(db, settings):
-    from app.access.rotation import load_directory
+    from app.access.tokens.rotation import load_directory
 
     found = await asyncio.gather(*(load_directory(db, settings) for _ in range(4)))
     kids = {tuple(sorted(d.signing_keys)) for d in found}

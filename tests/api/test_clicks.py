@@ -8,8 +8,8 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.events.domain import Kind
-from app.serving import spool
+from app.data.kinds import Kind
+from app.serving.clickback import spool
 from tests.serving.shop import Shop, running, stock
 
 NAME = "Recommendation Clicked"

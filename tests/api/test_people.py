@@ -59,3 +59,12 @@ async def test_the_command_line_lists_undoes_and_erases(shop: Shop) -> None:
         failed = await command(shop, *line)
         assert (failed.returncode, failed.stdout) == (1, ""), line
     assert (await send(shop, "GET", "/v1/admin/people/u3/merges"))["merges"] == []
+
+
+async def test_a_person_whose_id_holds_slashes_can_be_shown_consented_and_erased(shop: Shop) -> None:
+    await send(shop, "POST", "/v1/track", event="Product Viewed", userId="crm/eu/7", properties={"product_id": "i1"})
+    path = "/v1/admin/people/crm%2Feu%2F7"
+    assert await send(shop, "GET", path)
+    assert (await send(shop, "PUT", f"{path}/consent", personalisation=False))["user_id"] == "crm/eu/7"
+    assert (await send(shop, "GET", f"{path}/merges"))["merges"] == []
+    assert (await send(shop, "DELETE", path))["applied"] is True

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core.db import Database
-from app.data.events.domain import Signal
-from app.data.events.marks import Client, Mark
-from app.serving.links import Served
+from app.data.events.machines import Client, Mark
+from app.data.kinds import Signal
+from app.serving.render.links import Served
 from tests.serving.shop import Shop
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
@@ -125,7 +125,7 @@ async def test_a_link_of_the_first_version_still_leads_on(shop: Shop) -> None:
 
 def _first_version(links: Any, served: Served) -> str:
     from app.core.ids import short
-    from app.serving.links import _FRONT, _HEAD, _mac, _numbers
+    from app.serving.render.links import _FRONT, _HEAD, _mac, _numbers
 
     keys = links._access.link_keys(served.tenant)
     front = _FRONT.pack(1, served.tenant, len(keys.kid.encode())) + keys.kid.encode()

@@ -84,12 +84,12 @@ async def site(settings: Settings, db: Database) -> Iterator[Site]:
 QUERIES: dict[str, tuple[str, int, int]] = {
     "nothing": ("", 0, 6),
     "60 KB of one value": ("&user_id=" + "a" * 60_000, 1, 6),
-    "10,000 parameters": ("&" + "&".join(f"{n}=" for n in range(10_000)), 0, 6),
+    "10,000 parameters": ("&" + "&".join(f"{n}=" for n in range(10_000)), 8, 6),
     "10,000 items left out": ("&exclude=" + ",".join(f"x{n}" for n in range(10_000)), 1, 6),
     "repeated names": ("&limit=2&limit=3&exclude=i1&exclude=i2", 0, 3),
     "only separators": ("&&&=&=x&", 0, 6),
-    "broken escapes": ("&user_id=%zz%&locale=%", 1, 6),
-    "no UTF-8": ("&user_id=%ff%fe%80&category=%c3", 0, 0),
+    "broken escapes": ("&user_id=%zz%&locale=%", 2, 6),
+    "no UTF-8": ("&user_id=%ff%fe%80&category=%c3", 1, 6),
     "NUL": ("&user_id=a%00b&send_id=%00&locale=%00", 1, 6),
     "lone surrogates": ("&user_id=%ed%a0%80&send_id=%ed%bf%bf", 0, 6),
     "right to left and emoji": ("&user_id=" + quote("שלום‮😀"), 0, 6),
@@ -103,8 +103,8 @@ QUERIES: dict[str, tuple[str, int, int]] = {
     "unknown format": ("&format=pdf", 1, 6),
     "a format with a path": ("&format=../../etc/passwd", 1, 6),
     "no hash": ("&email_sha256=me@example.com", 1, 6),
-    "template tags": ("&user_id=" + quote("{{7*7}}%%[x]%%*|A|*"), 0, 6),
-    "SQL": ("&category=" + quote("' or 1=1 --"), 0, 0),
+    "template tags": ("&user_id=" + quote("{{7*7}}%%[x]%%*|A|*"), 1, 6),
+    "SQL": ("&category=" + quote("' or 1=1 --"), 1, 6),
 }
 BODIES: dict[str, tuple[bytes, str, int, int]] = {
     "JSON of another kind": (b'{"limit": 3}', "text/plain", 0, 3),
@@ -175,13 +175,15 @@ def _addresses_and_methods(site: Site) -> None:
         assert site.ask(target, "HEAD").status == 200
         assert site.ask(target, "HEAD").body == b""
         assert (site.ask(target, "POST", b"").status == 200) is ("POST" in allowed)
-    # longer addresses never reach the application: the HTTP server itself refuses them
-    assert site.ask(f"{GRID}&user_id={'a' * 100_000}").status == 400
+    # longer addresses never reach the application, also from a caller whose fields are remembered
+    for length in (66_000, 100_000, 300_000):
+        assert site.ask(f"{GRID}&user_id={'a' * length}").status == 431
     too_large = site.ask("/v1/recommendations", "POST", b'{"user_id": "' + b"a" * 1_000_000 + b'"}', Content_Type="application/json")
     assert (too_large.status, too_large.json["code"]) == (413, "too_large")
-    for route in ("/v1/items/batch", "/v1/batch"):
+    # events answer as Segment does: its Node library sends anything but a 400 again
+    for route, status in (("/v1/items/batch", 413), ("/v1/batch", 400)):
         too_large = site.ask(route, "POST", b'{"items": "' + b"a" * 8_400_000 + b'"}', Content_Type="application/json")
-        assert (too_large.status, too_large.headers["content-type"]) == (413, "application/problem+json"), route
+        assert (too_large.status, too_large.headers["content-type"]) == (status, "application/problem+json"), route
         assert too_large.json["code"] == "too_large", route
     get_with_type = site.ask(GRID, Content_Type="application/json", Accept="text/html")
     assert get_with_type.headers["content-type"] == "application/json; charset=utf-8", "the address chooses the format, not Accept"
@@ -199,7 +201,8 @@ def _raw_bytes(site: Site) -> None:
         b"POST /v1/recommendations HTTP/1.1\r\nHost: a\r\nContent-Type: \xff\r\nContent-Length: 2\r\nX-Api-Key: " + key + b"\r\n\r\n{}": {
             200
         },
-        b"GET http://b/v1/recommendations HTTP/1.1\r\nHost: \xff\r\nX-Api-Key: " + key: {200},
+        b"GET http://b/v1/recommendations HTTP/1.1\r\nHost: \xff\r\nX-Api-Key: " + key: {400},
+        b"GET http://b/v1/recommendations HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + key: {200},
         b"GET * HTTP/1.1\r\nHost: a": {400, 404},
         b"BREW /v1/recommendations HTTP/1.1\r\nHost: a": {400},
         b"GET /v1/recommendations HTTP/1.1\r\nHost: a\r\nX: a\x00b": {400},

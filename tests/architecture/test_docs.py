@@ -12,7 +12,8 @@ from app.cli import app as cli
 from app.core.errors import CODES
 from app.core.settings import Settings
 from app.main import create_app
-from app.serving.domain import ITEM_REASONS, REASONS, RUNGS
+from app.serving.model.outcome import ITEM_REASONS, REASONS
+from app.serving.path.rungs.order import RUNGS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -47,7 +48,7 @@ def test_every_error_code_is_described() -> None:
 
 def test_every_rung_and_reason_is_described() -> None:
     text = page("concepts.md")
-    missing = [word for word in (*RUNGS, *filter(None, REASONS), *ITEM_REASONS) if f"`{word}`" not in text]
+    missing = [word for word in (*(rung.name for rung in RUNGS), *filter(None, REASONS), *ITEM_REASONS) if f"`{word}`" not in text]
     assert missing == []
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from app import cli
 from app.core import settings as core_settings
-from app.data.events.mapping import Mapping, load
+from app.data.events.formats.mapping import Mapping, load
 from benchmarks import online_retail
 from benchmarks import online_retail_baselines as baselines
 from benchmarks.driving import Answers, CommandFailed, Done, Shop

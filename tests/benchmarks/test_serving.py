@@ -96,9 +96,9 @@ def test_wrk_ends_before_anybody_comes_twice_and_tells_the_rate_of_the_time_it_r
         target = wrk.Target("t", Running(port, (os.getpid(),), 0.0), "/?user_id=p", 300, once=True)
         sample = wrk.measure(target, 4, 2, tmp_path)
     assert 290 <= sample.requests <= 300
-    # wrk makes one request before the others, to see whether it can, and may repeat what a connection had begun
-    assert len(asked) - len(set(asked)) <= 4
-    assert sample.rps > 200, "300 requests take far less than the 2 s of the run"
+    # wrk makes one request before the others, to see whether it can
+    assert len(asked) - len(set(asked)) <= 1
+    assert sample.rps > 400, "300 requests take far less than the 2 s of the run"
     assert (sample.bad, sample.late) == (0, 0)
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.content.escaping import _PLAIN_ADDRESS, _rewritten, neutral_html, neutral_text, web_address
+from app.content.formats import HTML
 from app.content.liquid import BadTemplate, compiled, rendered, shown
 
 HOSTILE = "<script>alert(\"x\")</script> 100%% cotton {{x}} {%y%} *|MERGE|* [[z]] ${q} 'single'"
@@ -42,7 +43,7 @@ def test_text_parts_the_two_characters_of_a_tag() -> None:
     ],
 )
 def test_no_liquid_filter_lets_a_foreign_tag_or_a_script_through(chain: str) -> None:
-    out = rendered(compiled("{{ t | " + chain + " }}", html=True), {"t": shown(HOSTILE, html=True)})
+    out = rendered(compiled("{{ t | " + chain + " }}", HTML), shown({"t": HOSTILE}, HTML))
     assert not any(tag in out for tag in FOREIGN_TAGS)
     assert "<script" not in out.lower()
 
@@ -61,7 +62,7 @@ def test_no_liquid_filter_lets_a_foreign_tag_or_a_script_through(chain: str) -> 
 )
 def test_a_template_that_could_harm_is_refused_with_a_reason(source: str) -> None:
     with pytest.raises(BadTemplate, match=r"\w+"):
-        compiled(source, html=True)
+        compiled(source, HTML)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_template_that_could_harm_is_refused_with_a_reason(source: str) -> Non
     ],
 )
 def test_a_bomb_stops_at_its_limit(source: str) -> None:
-    template = compiled(source, html=True)
+    template = compiled(source, HTML)
     with pytest.raises(BadTemplate):
         rendered(template, {})
 

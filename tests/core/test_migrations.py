@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 
+import orjson
 from alembic.script import ScriptDirectory
 
 from app.core import migrations
@@ -72,3 +73,43 @@ async def _rows(url: str, statement: str) -> list[tuple[object, ...]]:
     found = [tuple(row) for row in await database.rows(statement)]
     await database.close()
     return found
+
+
+def test_states_go_on_where_their_shards_stood_and_begin_anew_where_these_say_different_things(database_url: str) -> None:
+    migrations.downgrade(database_url, "0013")
+    asyncio.run(
+        _run(
+            database_url,
+            "insert into tenant (tenant, name) values (2, 'torn'), (3, 'half')",
+            "insert into shard_position select 1, s, '77'::xid8, 9, 'here' from generate_series(0, 15) s",
+            "insert into shard_position select 2, s, (70 + s)::text::xid8, 9, 'here' from generate_series(0, 15) s",
+            "insert into shard_position select 3, s, '77'::xid8, 9, 'here' from generate_series(0, 7) s",
+        )
+    )
+    migrations.upgrade(database_url)
+    assert asyncio.run(_rows(database_url, "select tenant, reader, xid::text, event_no, cluster from log_position")) == [
+        (1, "states", "77", 9, "here")
+    ]
+    migrations.downgrade(database_url, "0013")
+    assert asyncio.run(_rows(database_url, "select tenant, count(*), min(xid::text) from shard_position group by 1")) == [(1, 16, "77")]
+
+
+def test_traits_of_before_sources_were_told_by_identify_and_the_newest_word_goes_back(database_url: str) -> None:
+    migrations.downgrade(database_url, "0021")
+    asyncio.run(_run(database_url, *_BEFORE_SOURCES))
+    migrations.upgrade(database_url)
+    ((told,),) = asyncio.run(_rows(database_url, "select traits::text from person where traits <> '{}'"))
+    moment = 1_767_225_600_500_000
+    assert orjson.loads(told) == {"plan": {"identify": ["gold", moment]}, "size": {"identify": [40, 0]}}
+    better = orjson.dumps({"plan": {"identify": ["gold", moment], "api": ["silver", moment + 1]}}).decode()
+    asyncio.run(_run(database_url, f"update person set traits = '{better}' where traits <> '{{}}'"))
+    migrations.downgrade(database_url, "0021")
+    sql = "select traits::text, (traits_at ->> 'plan')::timestamptz > '2026-01-01Z' from person order by 1"
+    rows = asyncio.run(_rows(database_url, sql))
+    assert rows == [('{"plan": "silver"}', True), ("{}", None)]
+
+
+_BEFORE_SOURCES = (
+    "insert into person (tenant, person_no, root_no, data_key, traits, traits_at) values (1, 1, 1, 'k', '{}', '{}'), "
+    """(1, 2, 2, 'k', '{"plan": "gold", "size": 40}', '{"plan": "2026-01-01T00:00:00.5+00:00"}')""",
+)

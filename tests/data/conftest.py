@@ -10,26 +10,38 @@ from fastapi import FastAPI
 
 from app.access import service as access_service
 from app.access.domain import ClientKind, Scope
-from app.access.gate import Access
-from app.access.limits import Limiter
-from app.access.rotation import load_directory
+from app.access.limits.leases import Limiter
+from app.access.runtime import Access
 from app.access.schemas import NewClient, NewKey
+from app.access.tokens.rotation import load_directory
 from app.core import errors, redis
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.catalog import api as catalog_api
-from app.data.catalog import service as catalog
+from app.data.catalogue import api as catalog_api
+from app.data.catalogue import service as catalog
+from app.data.engagement import api as signals_api
 from app.data.events import api as events_api
 from app.data.events import store
-from app.data.events.domain import Event, Kind, message_key
+from app.data.events.accept import Accepted, accept
+from app.data.events.domain import Event, message_key
 from app.data.events.intake import Intake
-from app.data.events.refusals import api as refusals_api
-from app.data.events.refusals.service import Refusals
-from app.data.events.service import Accepted, accept
+from app.data.events.refused import api as refusals_api
+from app.data.events.refused.service import Refusals
+from app.data.events.tail import api as tail_api
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
+from app.data.online.publisher import Publisher
 from app.data.people import api as people_api
-from app.data.people.keys import DataKeys
-from app.data.people.publish import Publisher
-from app.data.signals import api as signals_api
+from app.decisions.clusters import api as clusters_api
+from app.decisions.clusters.kind import KIND as CLUSTER
+from app.decisions.segments import api as segments_api
+from app.decisions.segments import listing as segments_list
+from app.decisions.segments.kind import KIND as SEGMENT
+from app.documents import api as documents_api
+
+
+async def _no_facts(tenant: int, body: Any) -> None:
+    """A server that has no snapshot."""
 
 
 @pytest.fixture
@@ -46,9 +58,23 @@ async def http(access: Access, settings: Settings, db: Database, tenant: int) ->
     app = FastAPI(redirect_slashes=False)
     app.state.access, app.state.limiter, app.state.db, app.state.settings = access, access.limiter, db, settings
     app.state.intake = Intake(db, DataKeys(settings), most_bytes=64_000_000)
+    app.state.facts = _no_facts
     app.state.refusals = Refusals(db, DataKeys(settings), most_bytes=64_000_000)
     errors.install(app)
-    for router in (catalog_api.router, events_api.router, refusals_api.router, people_api.router, signals_api.router):
+    for router in (
+        catalog_api.router,
+        events_api.router,
+        events_api.others(),
+        refusals_api.router,
+        tail_api.router,
+        people_api.router,
+        segments_list.router,
+        segments_api.router,
+        documents_api.router(SEGMENT),
+        clusters_api.router,
+        documents_api.router(CLUSTER),
+        signals_api.router,
+    ):
         app.include_router(router)
     client = await access_service.create_client(
         db, settings, tenant, NewClient(name="a shop", kind=ClientKind.SERVICE, scopes=[Scope.ADMIN])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.data import packed
+from app.core import group_numbers
 
 NUMBERS = st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 2**17) | st.integers(2**24 - 2, 2**24 + 2), max_size=300)
 
@@ -12,13 +12,13 @@ NUMBERS = st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 2**17) | st.intege
 @given(NUMBERS, st.binary(max_size=9))
 def test_numbers_come_back_from_wherever_they_lie(numbers: list[int], before: bytes) -> None:
     given_numbers = np.array(numbers, np.uint32)
-    planes = packed.planes_for(given_numbers)
-    value = packed.pack_numbers(given_numbers, planes)
-    assert len(value) == packed.size(len(numbers), planes)
-    assert packed.unpack_numbers(before + value + b"rest", len(before), len(numbers), planes).tolist() == numbers
+    planes = group_numbers.planes_for(given_numbers)
+    value = group_numbers.pack_numbers(given_numbers, planes)
+    assert len(value) == group_numbers.size(len(numbers), planes)
+    assert group_numbers.unpack_numbers(before + value + b"rest", len(before), len(numbers), planes).tolist() == numbers
 
 
 def test_a_hundred_numbers_of_a_shop_of_a_hundred_thousand_take_little_more_than_two_bytes_each() -> None:
     numbers = np.arange(100, dtype=np.uint32) * 999
-    assert packed.planes_for(numbers) == 1
-    assert packed.size(100, 1) == 213
+    assert group_numbers.planes_for(numbers) == 1
+    assert group_numbers.size(100, 1) == 213

@@ -17,6 +17,8 @@ def test_a_category_of_the_request_narrows_and_never_widens() -> None:
     assert women.narrowed("Women > Dresses") == Filter(categories=("Women > Dresses",), exclude_bought=True)
     assert women.narrowed("Women > Dresses").key != women.key
     assert women.narrowed("Men") is women
+    assert women.narrowed("women>DRESSES").categories == ("women>DRESSES",)
+    assert women.narrowed("Men", "Women > Coats").categories == ("Women > Coats",)
     assert Filter().narrowed("Men") == Filter(categories=("Men",))
 
 

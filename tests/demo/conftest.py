@@ -10,13 +10,13 @@ import pytest
 from fastapi import FastAPI
 
 from app import worker
-from app.commands.serve import _defaults
-from app.commands.shopkeeping import SEED, generated, stock
+from app.commands.run.demo_run import SEED, generated, stock
+from app.commands.run.startup import add_defaults
 from app.core.db import Database
 from app.core.embedded import Urls
 from app.core.settings import Settings
-from app.demo.kept import Kept
 from app.demo.pages import router
+from app.demo.state import Kept
 from app.main import create_app
 
 SCALE = 0.005
@@ -33,8 +33,7 @@ class Demo:
 
 async def stocked(settings: Settings) -> Kept:
     """Stock a small shop as `morsel demo` does."""
-    urls = Urls(settings.database_url, settings.redis_url)
-    await _defaults(urls)
+    await add_defaults(settings.database_url)
     kept = Kept(SEED, SCALE, datetime.now(UTC).isoformat())
     coming = asyncio.get_running_loop().run_in_executor(None, generated, kept)
     await stock(settings, kept, coming, "http://test")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 
 
 @dataclass

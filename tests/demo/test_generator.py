@@ -8,15 +8,17 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from app.data.catalog.domain import price_at, read_item, text_at
-from app.demo.catalogue import documents
-from app.demo.generator import CART, PURCHASE, VIEW, Shop, Size, generate
-from app.demo.words import CATEGORIES
+from app.data.catalogue.domain import read_item
+from app.data.catalogue.values.pricing import price_at
+from app.data.catalogue.values.texts import text_at
+from app.demo.shop.catalogue import documents
+from app.demo.shop.generator import CART, PURCHASE, VIEW, Shop, Size, generate
+from app.demo.shop.vocabulary import CATEGORIES
+from app.ml.dataset import Window
 from app.ml.interactions import Interactions
 from app.ml.training import trainer
-from app.ml.training.dataset import Window
 from app.ml.training.service import recommender
-from app.registry import RECOMMENDERS
+from app.plugins import RECOMMENDERS
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 SMALL = Size.scaled(0.04)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from app.core.settings import Settings
-from app.demo import kept as keeping
+from app.demo import state as keeping
 from app.main import create_app
 from tests.demo.conftest import Demo
 

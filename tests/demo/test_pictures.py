@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.demo.pictures import SIZE, picture
-from app.demo.shapes import SHAPES
-from app.demo.words import CATEGORIES, COLOURS, FABRICS_OF, STYLES
+from app.demo.shop.outlines import SHAPES
+from app.demo.shop.pictures import SIZE, picture
+from app.demo.shop.vocabulary import CATEGORIES, COLOURS, FABRICS_OF, STYLES
 
 
 def test_every_category_and_colour_has_what_is_needed_to_draw_it() -> None:

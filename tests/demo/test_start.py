@@ -1,5 +1,6 @@
 """`morsel demo` as a newcomer runs it: ready, told how to call, looked at in a browser, stopped, and started again."""
 
+import os
 import re
 import stat
 import subprocess
@@ -12,12 +13,13 @@ import httpx2
 import psutil
 import pytest
 
+from app.commands.context import free_port
 from tests.browser import page as browser_page
 from tests.conftest import needs
 from tests.demo.starting import Started, started
 
 SCALE = "0.005"
-KEYS = {
+KEYS = {"dashboard_url", "dashboard_login",
     "base_url", "client_id", "client_secret", "api_key", "write_key", "website_key", "admin_token", "placements", "users", "items",
 }  # fmt: skip
 
@@ -40,6 +42,18 @@ def test_the_file_says_all_that_a_caller_needs_to_its_owner_alone(demo: Started)
     assert demo.ready["placements"] == ["email-hero", "email-grid", "pdp-similar", "cart-complement", "home-popular"]
     assert len(demo.ready["users"]) == 20
     assert len(demo.ready["items"]) == 20
+
+
+def test_a_second_start_from_the_same_folder_leaves_the_first_alone(demo: Started) -> None:
+    path = demo.folder / ".morsel" / "demo.json"
+    before = path.read_bytes()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MORSEL_")} | {"PORT": str(free_port())}
+    command = [sys.executable, "-m", "app.cli", "demo"]
+    second = subprocess.run(command, cwd=demo.folder, env=variables, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1
+    assert f"a demo runs already from {demo.folder / '.morsel'} and is served at {demo.ready['base_url']}/demo" in second.stderr
+    assert "MORSEL_DATA_DIR=.morsel2 PORT=8001 make demo" in second.stderr
+    assert path.read_bytes() == before
 
 
 def test_the_printed_curl_line_works_as_it_stands(demo: Started) -> None:
@@ -97,6 +111,12 @@ def test_the_page_switches_people_and_survives_the_loss_of_the_cache(demo: Start
         assert page.locator(f".items [data-item='{bought}']").count() == 0
         page.click("[data-cache=back]")
         page.wait_for_selector("[data-cache=away]")
+
+        for scheme, ground in (("light", "rgb(245, 243, 239)"), ("dark", "rgb(20, 22, 26)")):
+            page.set_viewport_size({"width": 390, "height": 840})
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert page.evaluate("[document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]") == [390, ground]
+            assert page.frames[1].evaluate("document.documentElement.scrollWidth - innerWidth") == 0, "the letter fits a phone"
 
         page.fill("#anyone", "nobody at all")
         page.click("text=Show")

@@ -17,7 +17,7 @@ import httpx2
 import orjson
 import psutil
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 from tests.e2e.serving import _await_ready
 
 VICTIMS = ("server", "worker", "postgres", "valkey")

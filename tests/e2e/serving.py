@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx2
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 from app.core.settings import Settings
 
 

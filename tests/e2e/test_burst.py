@@ -17,7 +17,7 @@ from app.decisions.placements import service as placements
 from app.decisions.placements.domain import Filter, Placement
 from app.ml.registry import service as registry
 from app.ml.training.service import Options, train
-from app.registry import RECOMMENDERS
+from app.plugins import RECOMMENDERS
 from tests.conftest import needs
 from tests.e2e.serving import served
 from tests.serving.shop import CATEGORIES, a_key, stock

@@ -20,16 +20,16 @@ from app.core.db import Database
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT, IdentityKind, person_key, state_key
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
-from app.data.events.batch import read_messages
+from app.data.catalogue.service import put_items
+from app.data.events.accept import accept
 from app.data.events.domain import message_key
-from app.data.events.segment import Arrival
-from app.data.events.service import accept
+from app.data.events.formats.segment_api import Arrival
+from app.data.events.sources import tracking
 from app.data.events.store import claim_messages
-from app.data.people import store
-from app.data.people.keys import DataKeys
-from app.data.people.online import unpack_pointer, unpack_state
-from app.data.people.state import recompute
+from app.data.identity.vault import DataKeys
+from app.data.profiles import store
+from app.data.profiles.compute import recompute
+from app.data.profiles.state_codec import unpack_pointer, unpack_state
 from tests.e2e import chaos
 
 CATALOGUE = [{"id": f"i{number}", "title": f"Item {number}"} for number in range(chaos.ITEMS)]
@@ -61,7 +61,7 @@ async def replayed(url: str, settings: Settings, messages: Sequence[dict[str, An
     try:
         await put_items(db, settings, DEFAULT_TENANT, CATALOGUE)
         keys = DataKeys(settings)
-        read = read_messages(messages, Arrival(datetime.now(UTC))).events
+        read = tracking.SOURCE.read_all(messages, Arrival(datetime.now(UTC))).events
         for first in range(0, len(read), 1_000):
             events = [event for message in read[first : first + 1_000] for event in message]
             async with db.begin() as connection:

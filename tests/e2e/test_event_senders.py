@@ -19,7 +19,7 @@ from sqlalchemy import text
 from app.access import service as access
 from app.access.domain import ClientKind, KeyKind, Scope
 from app.access.schemas import NewClient, NewKey
-from app.commands.running import free_port
+from app.commands.context import free_port
 from app.core.db import Database
 from app.core.settings import Settings
 from tests.e2e.serving import _await_ready

@@ -1,7 +1,6 @@
 """A real server while Redis fails in every way: each answer 200, full, within its deadline, and personal as long as PostgreSQL lives."""
 
 import asyncio
-import os
 import re
 import time
 from collections import Counter
@@ -14,9 +13,8 @@ import httpx2
 import pytest
 
 from app.core.db import Database
-from app.core.embedded import Urls
 from app.core.settings import Settings
-from tests.conftest import _admin as administer
+from tests.databases import Databases
 from tests.e2e.serving import served
 from tests.serving.redis.processes import Cluster, Process, Watched, tell, within
 from tests.serving.redis.proxy import in_front_of
@@ -104,15 +102,13 @@ async def holds(caller: Caller, calls: int = 120, *, personal: float = 0.95) -> 
 
 
 @pytest.fixture(scope="module")
-def stocked(servers: Urls, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def stocked(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a shop that was stocked once for all tests here."""
-    name = f"t{os.urandom(6).hex()}"
-    asyncio.run(administer(servers.database_url, f"create database {name} template template_morsel"))
-    url, folder = servers.database_url.replace("/morsel?", f"/{name}?"), tmp_path_factory.mktemp("stocked")
-    settings = Settings(database_url=url, data_dir=folder / "data", model_dir=folder / "models", log_format="console")
-    asyncio.run(_stocked(settings))
-    yield settings
-    asyncio.run(administer(servers.database_url, f"drop database {name} with (force)"))
+    folder = tmp_path_factory.mktemp("stocked")
+    with databases.fresh() as url:
+        settings = Settings(database_url=url, data_dir=folder / "data", model_dir=folder / "models", log_format="console")
+        asyncio.run(_stocked(settings))
+        yield settings
 
 
 async def _stocked(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
 from app.ml.registry import service as registry
 from app.ml.training.service import Options, train
-from app.registry import RECOMMENDERS
+from app.plugins import RECOMMENDERS
 from tests.e2e.serving import served
 from tests.serving.shop import a_key, stock
 
@@ -96,7 +96,7 @@ async def test_a_promotion_and_a_killed_worker_lose_no_request(stocked: Settings
         assert [name for name in statuses if name.startswith(("2", "4", "5")) and " " in name] == ["200 6"]
 
 
-async def test_a_rolling_restart_loses_no_request(stocked: Settings, db: Database) -> None:
+async def test_rolling_restarts_lose_no_request_with_and_without_keep_alive(stocked: Settings, db: Database) -> None:
     key = await a_key(db, stocked, rate="1000000/minute")
     with served(stocked, workers=2) as address:
         await _whole(address, key)
@@ -105,32 +105,37 @@ async def test_a_rolling_restart_loses_no_request(stocked: Settings, db: Databas
         ending = asyncio.Event()
         count = 0
 
-        async def ask() -> None:
+        async def ask(target: str, *, kept: bool) -> None:
             nonlocal count
             while not ending.is_set():
-                # a new connection each time, as a caller without keep-alive would
                 async with httpx2.AsyncClient(base_url=address, headers={"X-Api-Key": key}, timeout=15) as http:
                     try:
-                        answer = await http.get("/v1/recommendations", params={"placement": "home-popular"})
-                        count += 1
-                        if answer.status_code != 200:
-                            failures.append(str(answer.status_code))
+                        while not ending.is_set():
+                            answer = await http.get(target)
+                            count += 1
+                            if answer.status_code != 200:
+                                failures.append(str(answer.status_code))
+                            if not kept:
+                                break
                     except httpx2.TransportError as error:
                         failures.append(repr(error))
 
-        asking = [asyncio.create_task(ask()) for _ in range(3)]
-        workers = _server_processes(parent)
-        parent.send_signal(signal.SIGHUP)
+        short, long = "/v1/recommendations?placement=home-popular", "/v1/admin/placements"
+        kinds = [(short, False), (long, False), *[(short, True)] * 6, *[(long, True)] * 6]
+        asking = [asyncio.create_task(ask(target, kept=kept)) for target, kept in kinds]
+        for _ in range(2):
+            workers = _server_processes(parent)
+            parent.send_signal(signal.SIGHUP)
 
-        def replaced() -> bool:
-            return not _server_processes(parent) & workers
+            def replaced(before: set[int] = workers) -> bool:
+                return not _server_processes(parent) & before
 
-        assert await asyncio.to_thread(_within, replaced, 60)
-        await asyncio.sleep(1)
+            assert await asyncio.to_thread(_within, replaced, 60)
+            await asyncio.sleep(1)
         ending.set()
         await asyncio.gather(*asking)
     assert failures == []
-    assert count > 20
+    assert count > 500
 
 
 def _server_processes(parent: psutil.Process) -> set[int]:

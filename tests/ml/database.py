@@ -28,6 +28,7 @@ async def fill(db: Database, tenant: int, shop: Interactions, end: datetime) -> 
             (100 + int(p), groups[r], int(k), end - timedelta(days=float(age)), int(order), float(amount))
             for p, r, k, age, order, amount in zip(shop.person, shop.row, shop.kind, shop.age, shop.order, shop.amount, strict=True)
         ],
+        source_no=1,
     )
     return groups
 
@@ -47,10 +48,12 @@ async def add_items(db: Database, tenant: int, items: list[tuple[str, str, bool]
         )
 
 
-async def add_events(db: Database, tenant: int, events: list[tuple[int, int, int, datetime, int | None, float]]) -> None:
-    """Insert events from (person, group, kind, moment, order key, quantity)."""
-    columns = ["tenant", "message_id", "person_no", "group_no", "kind", "occurred_at", "order_key", "quantity"]
+async def add_events(
+    db: Database, tenant: int, events: list[tuple[int, int, int, datetime, int | None, float]], source_no: int | None = None
+) -> None:
+    """Insert events from (person, group, kind, moment, order key, quantity); those of a source tell their orders together."""
+    columns = ["tenant", "source_no", "message_id", "person_no", "group_no", "kind", "occurred_at", "order_key", "quantity"]
     async with db.begin() as connection:
-        records = [(tenant, str(place).encode(), *event) for place, event in enumerate(events)]
+        records = [(tenant, source_no, str(place).encode(), *event) for place, event in enumerate(events)]
         raw = await driver(connection)
         await raw.copy_records_to_table("event", columns=columns, records=records)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from app.core.db import Database
-from app.data.people.online import State
-from app.data.people.state import states
-from app.ml.training import dataset
+from app.data.profiles.compute import states
+from app.data.profiles.state_codec import State
+from app.ml import dataset
 from tests.ml.database import add_events, add_items
 
 END = datetime(2026, 3, 1, tzinfo=UTC)

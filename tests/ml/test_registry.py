@@ -15,7 +15,7 @@ from app.ml import contract
 from app.ml.interactions import Interactions
 from app.ml.recommenders.popular.fit import Popular
 from app.ml.registry import service
-from app.ml.registry.artefact import ArtefactError, fingerprint, folder
+from app.ml.registry.artefact import ArtefactError, fingerprint, folder, mark, read_manifest
 from app.ml.registry.loader import LoadedModel, load
 from tests.contracts.recommender import bought, save
 
@@ -92,6 +92,37 @@ def test_an_artefact_that_cannot_be_trusted_is_refused(artefact: Path, damage: C
         load(artefact)
 
 
+def _only_for(model: onnx.ModelProto, bad: str, threshold: float) -> None:
+    """Let a graph give a bad score, or a row that does not exist, to people with a history of more than so many entries."""
+    graph, name = model.graph, "item" if bad == "row" else "score"
+    for node in graph.node:
+        for place, output in enumerate(node.output):
+            if output == name:
+                node.output[place] = f"{name}_before"
+    value = {"row": 10**6, "nan": float("nan"), "inf": float("inf")}[bad]
+    kind = onnx.TensorProto.INT64 if bad == "row" else onnx.TensorProto.FLOAT
+    graph.initializer.append(onnx.helper.make_tensor("bad_value", kind, [1], [value]))
+    graph.initializer.append(onnx.helper.make_tensor("bad_zero", onnx.TensorProto.INT64, [1], [0]))
+    graph.initializer.append(onnx.helper.make_tensor("bad_most", onnx.TensorProto.INT64, [1], [int(threshold)]))
+    graph.initializer.append(onnx.helper.make_tensor("bad_axis", onnx.TensorProto.INT64, [1], [1]))
+    make = onnx.helper.make_node
+    graph.node.extend([
+        make("GreaterOrEqual", ["history", "bad_zero"], ["bad_known"]),
+        make("Cast", ["bad_known"], ["bad_ones"], to=onnx.TensorProto.INT64),
+        make("ReduceSum", ["bad_ones", "bad_axis"], ["bad_count"], keepdims=1),
+        make("Greater", ["bad_count", "bad_most"], ["bad_who"]),
+        make("Where", ["bad_who", "bad_value", f"{name}_before"], [name]),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ["row", "nan", "inf"])
+@pytest.mark.parametrize("longer_than", [0, 2, 15])
+def test_a_graph_that_errs_only_on_longer_histories_is_refused(artefact: Path, bad: str, longer_than: int) -> None:
+    _graph(artefact, lambda model: _only_for(model, bad, longer_than))
+    with pytest.raises(ArtefactError, match=r"top\.onnx"):
+        load(artefact)
+
+
 @pytest.mark.parametrize("name", ["..", "../x", "", "a/b", ".hidden", "x" * 81, "a\0b"])
 def test_names_cannot_lead_out_of_the_store(tmp_path: Path, name: str) -> None:
     with pytest.raises(ArtefactError, match="is not a name"):
@@ -103,6 +134,28 @@ def test_an_artefact_under_another_name_is_refused(artefact: Path) -> None:
     store = artefact.parents[2]
     with pytest.raises(ArtefactError, match="the manifest names default/tested/v1"):
         service.load_model(store, "default", "tested", "v2")
+
+
+def test_an_artefact_that_was_changed_whole_with_its_manifest_is_not_the_one_that_was_registered(artefact: Path) -> None:
+    """Checksums in the folder vouch for nothing when somebody can write all of it."""
+    registered = mark(read_manifest(artefact).document())
+    assert load(artefact, registered).version == "v1"
+    _manifest(artefact, lambda document: document.update(metrics={"told": 1}))
+    assert load(artefact, registered), "what no score rests on may be told anew"
+    _graph(artefact, lambda model: setattr(model, "producer_name", "somebody"))
+    assert load(artefact), "consistent in itself"
+    with pytest.raises(ArtefactError, match=r"v1: manifest\.json is not the one that was registered; restore the folder"):
+        load(artefact, registered)
+    with pytest.raises(ArtefactError, match="not the one that was registered"):
+        service.load_model(artefact.parents[2], "default", "tested", "v1", registered)
+
+
+@pytest.mark.parametrize("name", ["rows", "history_items", "inputs", "files", "version", "tenant"])
+def test_all_that_scores_rest_on_is_in_the_mark_of_a_manifest(artefact: Path, name: str) -> None:
+    document = read_manifest(artefact).document()
+    again = orjson.loads(orjson.dumps(document))
+    assert mark(again) == mark(document)
+    assert mark({**document, name: None}) != mark(document)
 
 
 def test_versions_on_disk_skip_what_is_no_artefact(artefact: Path) -> None:

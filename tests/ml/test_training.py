@@ -1,22 +1,24 @@
 """From events in PostgreSQL to a live model, and back out."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from app.core import changes
 from app.core.db import Database
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.settings import Settings
-from app.ml import contract
+from app.ml import contract, dataset
+from app.ml.dataset import Window
 from app.ml.evaluation.service import evaluate
 from app.ml.interactions import Interactions
 from app.ml.registry import service as registry
-from app.ml.registry.artefact import folder
-from app.ml.training import dataset
-from app.ml.training.dataset import Window
+from app.ml.registry.artefact import ArtefactError, folder
 from app.ml.training.service import Options, recommender, train
 from tests.ml.database import CATALOGUE, add_events, add_items, fill
 
@@ -109,6 +111,28 @@ async def test_rolling_back_returns_to_the_model_before(db: Database, settings: 
     assert back.version == first.manifest.version
     kept = await db.rows("select undone_at is null as stands from model_promotion order by promotion_no")
     assert [row.stands for row in kept] == [True, False]
+    told = await db.rows("select who, what, note from audit where kind = 'model' and name = 'popular' order by audit_no")
+    assert [(row.who, row.what) for row in told] == [("morsel", "promote"), ("morsel", "promote"), ("morsel", "roll back")]
+    assert told[2].note.startswith(f"back to {first.manifest.version} from ")
+
+
+async def test_a_folder_that_was_changed_with_its_manifest_is_neither_promoted_nor_served_nor_evaluated(
+    db: Database, settings: Settings, tenant: int, shop: Interactions
+) -> None:
+    await fill(db, tenant, shop, END)
+    (first,) = await train(db, settings, tenant, ["popular"], CATALOGUE, QUICK)
+    (second,) = await train(db, settings, tenant, ["popular"], CATALOGUE, Options(until=END, holdout_days=0))
+    live = (await registry.live(db, tenant))["popular"]
+    assert registry.load_model(settings.model_dir, "default", "popular", first.manifest.version, live.mark)
+    for version in (first.manifest.version, second.manifest.version):
+        path = folder(settings.model_dir, "default", "popular", version) / "manifest.json"
+        path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "history_items": 1}))
+    with pytest.raises(ArtefactError, match="not the one that was registered"):
+        registry.load_model(settings.model_dir, "default", "popular", first.manifest.version, live.mark)
+    with pytest.raises(Conflict, match="not the one that was registered"):
+        await registry.promote(db, settings.model_dir, tenant, "popular", second.manifest.version)
+    with pytest.raises(Conflict, match="not the one that was registered"):
+        await evaluate(db, settings, tenant, "popular", first.manifest.version)
 
 
 async def test_a_damaged_model_is_not_promoted_and_the_live_one_stays(
@@ -141,6 +165,23 @@ async def test_evaluation_reads_what_followed_the_data_of_the_model(
         await evaluate(db, settings, tenant, "popular")
 
 
+async def test_the_last_event_that_a_model_learned_is_not_what_it_is_measured_on(
+    db: Database, settings: Settings, tenant: int, shop: Interactions
+) -> None:
+    """Ages are float32: in days counted from years later the last event and the end of the data are one number."""
+    await fill(db, tenant, shop, END - timedelta(days=1200))
+    (newest,) = await db.rows("select max(occurred_at) as at from event where kind = 7")
+    until = newest.at + timedelta(microseconds=1)
+    (done,) = await train(db, settings, tenant, ["ease"], CATALOGUE, Options(until=until, promote=True))
+    await db.run("delete from event where occurred_at > :at", at=newest.at)
+    with pytest.raises(Conflict, match="nothing to evaluate"):
+        await evaluate(db, settings, tenant, "ease", until=END)
+    with pytest.raises(NotFound, match=f"ease has no version latest; there are {done.manifest.version}"):
+        await evaluate(db, settings, tenant, "ease", "latest")
+    with pytest.raises(NotFound, match=f"ease has no version latest; there are {done.manifest.version}"):
+        await registry.promote(db, settings.model_dir, tenant, "ease", "latest")
+
+
 async def test_an_artefact_is_complete_or_absent(
     db: Database, settings: Settings, tenant: int, shop: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +202,40 @@ def test_parameters_can_be_changed_from_text() -> None:
     assert getattr(recommender(CATALOGUE, "ease", {"penalty": "12"}), "penalty") == 12.0  # noqa: B009
     with pytest.raises(Invalid, match="has no number training"):
         recommender(CATALOGUE, "ease", {"training": "1"})
-    with pytest.raises(Invalid, match="not a number"):
+    with pytest.raises(Invalid, match="much is not a number"):
         recommender(CATALOGUE, "ease", {"penalty": "much"})
-    with pytest.raises(NotFound, match="buy_again, ease"):
+    with pytest.raises(Invalid, match=r"half_life_days must be above 0"):
+        recommender(CATALOGUE, "ease", {"training.half_life_days": "0"})
+    with pytest.raises(NotFound, match=r"did you mean ease\?.*buy_again, ease"):
         recommender(CATALOGUE, "eaze")
+
+
+def test_a_dotted_path_reaches_half_lives_weights_of_kinds_and_members_of_a_blend() -> None:
+    changes = {
+        "members.ease.penalty": "100",
+        "members.ease.scoring.half_life_days": "30",
+        "members.popular.kind_weights.view": "0.4",
+        "members.buy_again.weights": "1,0.5",
+        "history_items": "50",
+    }
+    blend: Any = recommender(CATALOGUE, "personal", changes)
+    own, ease, popular = blend.members
+    assert (ease.recommender.penalty, ease.recommender.scoring.half_life_days) == (100.0, 30.0)
+    assert popular.recommender.kind_weights[contract.KINDS.index("view")] == 0.4
+    assert (own.weights, blend.history_items) == ((1.0, 0.5), 50)
+    assert ease.recommender.training == recommender(CATALOGUE, "ease").training  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("penalty", "members.ease.penalty"),
+        ("members.ease.penalti", "members.ease.penalty"),
+        ("members.eaze.penalty", "members.ease.penalty"),
+        ("members.ease", "members.ease.weights"),
+        ("members.popular.kind_weights.vieww", "members.popular.kind_weights.view"),
+    ],
+)
+def test_a_path_that_leads_nowhere_names_the_nearest(path: str, meant: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(f"personal has no number {path}; did you mean {meant}")):
+        recommender(CATALOGUE, "personal", {path: "1"})

@@ -10,7 +10,7 @@ from time import sleep
 
 import pytest
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 from tests.recipes.braze import Aborted, Workspace
 from tests.recipes.conftest import Live
 from tests.recipes.pages import blocks

@@ -5,7 +5,7 @@ import re
 import httpx2
 import pytest
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 from tests.recipes.ampscript import Account, Skipped, Stopped
 from tests.recipes.conftest import Live
 from tests.recipes.pages import blocks

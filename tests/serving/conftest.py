@@ -6,14 +6,13 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
-from tests.serving.shop import Shop, running, stock
+from tests.serving.shop import Shop, running
 
 
 @pytest.fixture
-async def shop(settings: Settings, db: Database) -> AsyncIterator[Shop]:
+async def shop(stocked_settings: Settings, db: Database) -> AsyncIterator[Shop]:
     """A shop with four tastes, trained models and a worker that has brought every state to Redis."""
-    await stock(db, settings)
-    async with running(settings, db) as made:
+    async with running(stocked_settings, db) as made:
 
         async def personal() -> bool:
             answer = (await made.get(placement="email-grid", user_id="u1", explain="1")).json()

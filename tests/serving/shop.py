@@ -20,16 +20,17 @@ from app.core.db import Database
 from app.core.embedded import Urls
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
+from app.data.catalogue.service import put_items
 from app.data.events import store
-from app.data.events.domain import Event, Kind, message_key
-from app.data.events.service import accept
-from app.data.people.keys import DataKeys
+from app.data.events.accept import accept
+from app.data.events.domain import Event, message_key
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
 from app.decisions.placements import service as placements
 from app.main import create_app
 from app.ml.popularity.service import refresh_popular
 from app.ml.training.service import train
-from app.registry import RECOMMENDERS
+from app.plugins import RECOMMENDERS
 
 CATEGORIES = ("Shoes", "Shirts", "Hats", "Bags")
 GROUPS = 120
@@ -118,6 +119,13 @@ async def stock(db: Database, settings: Settings, *, models: bool = True) -> Non
     await refresh_popular(db, DEFAULT_TENANT)
     if models:
         await train(db, settings, DEFAULT_TENANT, ["personal", "item_to_item"], RECOMMENDERS)
+
+
+async def stocked(settings: Settings) -> None:
+    """Stock the shop of these settings, and leave its database."""
+    db = Database(settings.database_url)
+    await stock(db, settings)
+    await db.close()
 
 
 async def a_key(db: Database, settings: Settings, *, kind: ClientKind = ClientKind.ESP, rate: str | None = None) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.serving.candidates import EXACT, FORMAT, pack, unpack
+from app.serving.model.candidates import EXACT, FORMAT, pack, unpack
 
 GROUPS = st.integers(0, 2**32 - 1) | st.integers(0, 2**17) | st.integers(2**24 - 2, 2**24 + 2)
 SCORES = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.floats(0, 1, width=32)
@@ -45,11 +45,16 @@ def test_entries_are_plain_numbers_by_index_slice_and_turn() -> None:
     assert next(zip(found.groups, found.scores, strict=True)) == (70_000, 1.0)
 
 
-def test_scores_that_no_level_can_tell_stay_as_they_are() -> None:
-    scores = [np.inf] * 3 + [1.0] * 20 + [-np.inf] * 10
+def test_scores_that_no_level_can_tell_stay_as_they_are_and_those_that_no_json_holds_are_a_miss() -> None:
+    scores = [3e38] * 3 + [1.0] * 20 + [-3e38] * 10
     found = unpack(pack(1, 2, list(range(33)), scores))
     assert found is not None
-    assert list(found.scores) == scores
+    assert list(found.scores) == [float(np.float32(score)) for score in scores]
+    for bad, places in ((np.inf, (0, 11)), (-np.inf, (0, 11, 32)), (np.nan, (0, 11, 32))):
+        for place in places:
+            changed = [1.0 - at / 100 for at in range(33)]
+            changed[place] = bad
+            assert unpack(pack(1, 2, list(range(33)), changed)) is None
     equal = unpack(pack(1, 2, list(range(33)), [0.25] * 33))
     assert equal is not None
     assert list(equal.scores) == [0.25] * 33

@@ -4,7 +4,8 @@ import time
 from datetime import UTC, datetime
 
 from app.core.ids import DEFAULT_TENANT
-from app.data.events.domain import Event, Kind, message_key
+from app.data.events.domain import Event, message_key
+from app.data.kinds import Kind
 from app.decisions.placements import service as placements
 from app.decisions.placements.domain import Placement
 from tests.serving.shop import Shop, add_events

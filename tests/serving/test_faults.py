@@ -18,7 +18,7 @@ from app.core.embedded.process import stop
 from app.core.embedded.valkey import Valkey
 from app.core.redis import connect, run_id
 from app.core.settings import Settings
-from app.data.people import service as people
+from app.data.privacy import consent as people
 from tests.serving.shop import Shop, running, stock
 
 

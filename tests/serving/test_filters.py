@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from app.core.ids import DEFAULT_TENANT
-from app.data.catalog.service import put_items
-from app.data.events.domain import Event, Kind, message_key
-from app.data.people import service as people
+from app.data.catalogue.service import put_items
+from app.data.events.domain import Event, message_key
+from app.data.kinds import Kind
+from app.data.privacy import consent as people
 from app.decisions.placements import service as placements
 from app.decisions.placements.domain import Filter, Fixed, Placement
 from tests.serving.shop import CATEGORIES, GROUPS, Shop, add_events, document
@@ -155,3 +156,46 @@ async def test_a_placement_can_demand_more_confidence_than_a_short_history_gives
     assert (unsure["source"], unsure["fallback_reason"]) == ("segment", "low_confidence")
     assert {item["category"] for item in unsure["items"]} == {"Shoes"}
     assert (await shop.get(placement="sure", user_id="u1")).json()["fallback"] is False
+
+
+async def test_fixed_items_are_shown_once_a_group(shop: Shop) -> None:
+    variants = [{**document(0), "id": f"va-{size}", "item_group_id": "va"} for size in "SML"]
+    await put_items(shop.db, shop.settings, DEFAULT_TENANT, [*variants, {**document(0), "id": "va-out", "availability": 0}])
+    fixed = Fixed(items=("va-out", "va-S", "va-M", "gone", "va-L", "i0", "i0"))
+    placement = Placement(recommender="", count=6, filter=Filter(brands=("none",)), fixed=fixed)
+    await placements.publish(shop.db, DEFAULT_TENANT, "fx", placement)
+    await shop.settled()
+    answer = (await shop.get(placement="fx")).json()
+    assert [item["item_id"] for item in answer["items"]] == ["va-S", "i0"]
+
+
+async def test_a_bought_item_that_gets_a_group_is_not_shown_again(shop: Shop) -> None:
+    await placements.publish(shop.db, DEFAULT_TENANT, "nb", Placement(count=50, filter=Filter(exclude_bought=True)))
+    moment = datetime.now(UTC) - timedelta(hours=1)
+    bought = Event(moment, message_key("solo"), ((1, "u2"),), Kind.PURCHASE, item_id="i3", order_id="solo")
+    await add_events(shop.db, shop.settings, [bought])
+
+    async def gone() -> bool:
+        answer = (await shop.get(placement="nb", user_id="u2", category="Bags", limit=50)).json()
+        return bool(answer["items"]) and "i3" not in [item["item_id"] for item in answer["items"]]
+
+    assert await shop.until(gone)
+    await put_items(shop.db, shop.settings, DEFAULT_TENANT, [{**document(3), "item_group_id": "solo"}])
+    await shop.settled()
+    assert await gone()
+
+
+async def test_what_a_person_saw_and_brands_can_be_left_out(shop: Shop) -> None:
+    await put_items(shop.db, shop.settings, DEFAULT_TENANT, [{**document(n), "brand": "Bold"} for n in range(0, GROUPS, 2)])
+    await placements.publish(shop.db, DEFAULT_TENANT, "unseen", Placement(count=50, filter=Filter(exclude_seen=True)))
+    await placements.publish(shop.db, DEFAULT_TENANT, "unbranded", Placement(count=50, filter=Filter(not_brands=("bold",))))
+    await shop.settled()
+    answer = (await shop.get(placement="unseen", user_id="u1", explain="1")).json()
+    seen = set(answer["explain"]["history"])
+    assert len(seen) > 5
+    assert answer["source"] == "live"
+    assert not seen & {item["item_id"] for item in answer["items"]}
+    again = (await shop.get(placement="unseen", user_id="u1")).json()
+    assert again["source"] == "cached"
+    assert not seen & {item["item_id"] for item in again["items"]}
+    assert {item["brand"] for item in (await shop.get(placement="unbranded", user_id="u1")).json()["items"]} == {"Acme"}

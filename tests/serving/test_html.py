@@ -8,11 +8,12 @@ import struct
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.ids import DEFAULT_TENANT
-from app.data.catalog.service import put_items
+from app.data.catalogue.service import put_items
 from tests import browser
 from tests.conftest import needs
 from tests.serving.shop import Shop, document
@@ -28,16 +29,18 @@ HOSTILE = {
     "i29": {"title": "A link that is none", "link": "javascript:alert(1)"},
 }
 ALLOWED = {
-    "table": {"role", "width", "align", "cellpadding", "cellspacing", "border", "bgcolor", "style"},
+    "style": set(),
+    "div": {"class", "style"},
+    "table": {"role", "width", "align", "cellpadding", "cellspacing", "border", "bgcolor", "style", "class"},
     "tr": set(),
-    "td": {"width", "height", "valign", "align", "bgcolor", "style", "colspan"},
-    "a": {"href", "style"},
-    "img": {"src", "width", "height", "alt", "style"},
-    "span": {"style"},
+    "td": {"width", "height", "valign", "align", "bgcolor", "style", "colspan", "class"},
+    "a": {"href", "style", "class"},
+    "img": {"src", "width", "height", "alt", "style", "class"},
+    "span": {"style", "class"},
     "br": set(),
 }
 PROPERTIES = {"font-family", "font-size", "line-height", "color", "text-decoration", "display", "width", "height", "border"}
-PROPERTIES |= {"padding", "max-width", "table-layout", "word-break"}
+PROPERTIES |= {"padding", "max-width", "table-layout", "word-break", "vertical-align"}
 
 
 class Lint(HTMLParser):
@@ -98,29 +101,39 @@ async def test_default_grid_of_six_stays_under_fifteen_kilobytes(shop: Shop) -> 
 @needs("chromium")
 async def test_chromium_draws_it_like_an_email(shop: Shop, tmp_path: Path) -> None:
     html = await hostile(shop)
-    facts = await asyncio.to_thread(_drawn, html, tmp_path)
-    assert facts["title"] == "An e-mail", "no script of the catalogue ran"
-    assert facts["width"] == 600
-    assert facts["columns"] == 3
-    assert facts["overflow"] <= 0, "nothing is wider than the mail"
-    assert facts["cards"] == len(HOSTILE)
-    assert str(facts["texts"]).count("<script>") == 1, "the hostile title is shown as text"
+    wide = await asyncio.to_thread(_drawn, html, tmp_path, 700, "light")
+    assert wide["title"] == "An e-mail", "no script of the catalogue ran"
+    assert (wide["width"], wide["columns"], wide["cards"]) == (600, 3, len(HOSTILE))
+    assert wide["overflow"] <= 0, "nothing is wider than the mail"
+    assert str(wide["texts"]).count("<script>") == 1, "the hostile title is shown as text"
+    assert wide["colours"] == ["rgb(255, 255, 255)", "rgb(29, 41, 57)"]
+    phone = await asyncio.to_thread(_drawn, html, tmp_path, 390, "dark")
+    assert (phone["width"], phone["columns"], phone["overflow"]) == (390, 2, 0)
+    assert phone["colours"] == ["rgb(22, 25, 31)", "rgb(242, 244, 247)"]
+    hero = await shop.get("/v1/snippets/email-hero", user_id="u1")
+    small = await asyncio.to_thread(_drawn, hero.text, tmp_path, 390, "light")
+    assert (small["width"], small["overflow"]) == (390, 0)
 
 
-def _drawn(html: str, tmp_path: Path) -> dict[str, object]:
+def _drawn(html: str, tmp_path: Path, width: int, scheme: str) -> dict[str, Any]:
     mail = tmp_path / "mail.html"
     picture = base64.b64encode(_png(180, 180)).decode()
     html = re.sub(r'src="https://shop\.example/[^"]*"', f'src="data:image/png;base64,{picture}"', html)
-    mail.write_text(f"<!doctype html><title>An e-mail</title><body style='margin:20px;background:#f2f4f7'>{html}")
+    mail.write_text(f"<!doctype html><title>An e-mail</title><body style='margin:0;background:#f2f4f7'>{html}")
     with browser.page() as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
         page.goto(mail.as_uri())
         shot = os.environ.get("MORSEL_TEST_SHOTS")
-        page.screenshot(path=str(Path(shot or tmp_path) / "mail.png"), full_page=True)
-        facts: dict[str, object] = page.evaluate(
-            """() => { const top = document.querySelector('table'); const box = top.getBoundingClientRect();
-            return { title: document.title, width: Math.round(box.width), columns: top.rows[0].cells.length,
+        page.screenshot(path=str(Path(shot or tmp_path) / f"mail-{width}-{scheme}.png"), full_page=True)
+        facts: dict[str, Any] = page.evaluate(
+            """() => { const top = document.querySelector('.ms-b'); const box = top.getBoundingClientRect();
+            const cards = [...top.querySelectorAll('.ms-c')], first = cards.length ? cards[0].getBoundingClientRect().top : 0;
+            return { title: document.title, width: Math.round(box.width),
+              columns: cards.filter(e => e.getBoundingClientRect().top === first).length, cards: cards.length,
               overflow: Math.max(...[...top.querySelectorAll('*')].map(e => e.getBoundingClientRect().right)) - box.right,
-              cards: top.querySelectorAll('td > table > tbody > tr > td > a img, td > table table').length, texts: top.innerText } }"""
+              colours: [getComputedStyle(top).backgroundColor, getComputedStyle(top.querySelector('span')).color],
+              texts: top.innerText } }"""
         )
         return facts
 

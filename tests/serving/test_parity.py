@@ -5,14 +5,18 @@ import json
 import random
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
+import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from app.serving.wire import ServingProtocol
+from app.access.directory import AccessDirectory
+from app.access.domain import KeyKind, Scope
+from app.serving.edge.protocol import ServingProtocol
 from tests.serving.shop import Shop
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -20,8 +24,36 @@ _LINK = re.compile(rb"/c/[A-Za-z0-9_-]+")
 _OWN = {"server-timing", "date", "connection"}
 
 VALUES: dict[str, list[str]] = {
-    "placement": ["email-hero", "email-grid", "pdp-similar", "cart-complement", "home-popular", "never-made", "", "GRID", "a" * 600],
-    "user_id": ["u1", "u7", "u150", "nobody", "", "  ", "Jürgen", "<b>", "a b", "u1,u2", "x" * 600, "\x00", "😀"],
+    "placement": [
+        "email-hero",
+        "email-grid",
+        "pdp-similar",
+        "cart-complement",
+        "home-popular",
+        "never-made",
+        "",
+        "GRID",
+        "a" * 600,
+        "email-grid?user_id=u1",
+    ],
+    "user_id": [
+        "u1",
+        "u7",
+        "u150",
+        "nobody",
+        "",
+        "  ",
+        "Jürgen",
+        "<b>",
+        "a b",
+        "u1,u2",
+        "x" * 600,
+        "\x00",
+        "😀",
+        "undefined",
+        "{{${user_id}}}",
+        "%%key%%",
+    ],
     "anonymous_id": ["a1", ""],
     "email_sha256": ["0" * 64, "Z" * 64, "short"],
     "limit": ["1", "6", "50", "51", "0", "-1", "six", "٣", ""],
@@ -35,6 +67,8 @@ VALUES: dict[str, list[str]] = {
     "explain": ["1", "0", "yes"],
     "strict": ["1", "0", "true"],
     "unheard_of": ["1"],
+    "userid": ["u1"],
+    "utm_source": ["mail"],
     "key": ["mk_url_wrong"],
 }
 
@@ -64,6 +98,9 @@ class Socket(asyncio.Transport):
         """Nothing is read by itself here."""
 
     resume_reading = pause_reading
+
+    def can_write_eof(self) -> bool:
+        return False
 
     def close(self) -> None:
         """Stay open: the answer is still to be looked at."""
@@ -181,29 +218,56 @@ async def test_what_the_short_way_does_not_take_goes_the_long_way(shop: Shop) ->
     await same(shop, lambda: over_the_wire(shop, "/v1/recommendations", headers), "/v1/recommendations", headers, short=False)
 
 
-async def test_a_revoked_key_is_refused_although_its_headers_are_remembered(shop: Shop) -> None:
+async def over_both(shop: Shop, target: str, headers: dict[str, str]) -> tuple[int, int]:
+    """Return the statuses of one call, by the short way and by the documented route."""
+    return (await over_the_wire(shop, target, headers))[0][0], (await documented(shop, target, headers))[0]
+
+
+@pytest.mark.parametrize("gone", ["everything", "scope", "origin"])
+async def test_who_calls_is_asked_again_after_each_change_on_the_first_and_on_every_later_call(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """What was remembered of a caller before the change names nobody after it, however often the same headers come."""
     target, headers = "/v1/recommendations?placement=home-popular", {"x-api-key": shop.key}
-    assert (await over_the_wire(shop, target, headers))[0][0] == 200
     access = shop.app.state.access
     before = access.directory
+    changed = without(before, gone)
+    monkeypatch.setattr(access, "use", lambda directory: None)  # the server's own look at PostgreSQL would undo the change
+    status = 401 if gone == "everything" else 403
+    assert await over_both(shop, target, headers) == (200, 200)
     try:
-        access.use(type(before)())
-        assert (await over_the_wire(shop, target, headers))[0][0] == 401
+        for _ in range(2):  # each change of the directory once more
+            access.authenticator.use(changed())
+            for _ in range(100):
+                assert await over_both(shop, target, headers) == (status, status)
     finally:
-        access.use(before)
-    assert (await over_the_wire(shop, target, headers))[0][0] == 200
+        access.authenticator.use(before)
+    assert await over_both(shop, target, headers) == (200, 200)
+
+
+def without(directory: AccessDirectory, gone: str) -> Callable[[], AccessDirectory]:
+    """Return what makes a directory whose keys lost something."""
+    if gone == "everything":
+        return AccessDirectory
+    if gone == "scope":
+        keys = {digest: replace(key, scopes=frozenset({Scope.EVENTS})) for digest, key in directory.keys.items()}
+    else:
+        keys = {
+            digest: replace(key, kind=KeyKind.WEBSITE, origins=frozenset({"https://else.example"}))
+            for digest, key in directory.keys.items()
+        }
+    return lambda: replace(directory, keys=keys)
 
 
 async def test_requests_sent_at_once_on_one_connection_are_answered_in_order(shop: Shop) -> None:
     config = Config(shop.app, access_log=False, log_level="error", proxy_headers=False)
     connection, socket = ServingProtocol(config, ServerState(), {}, asyncio.get_running_loop()), Socket()
     connection.connection_made(socket)
+    rest = f"HTTP/1.1\r\nhost: t\r\nx-api-key: {shop.key}\r\n\r\n"
     for place in range(5):
-        for part in (f"GET /v1/recommendations?placement=home-popular&user_id=u{place} ", f"HTTP/1.1\r\nx-api-key: {shop.key}\r\n\r\n"):
+        for part in (f"GET /v1/recommendations?placement=home-popular&user_id=u{place} ", rest):
             connection.data_received(part.encode())
-    connection.data_received(
-        f"GET /livez HTTP/1.1\r\n\r\nGET /v1/recommendations?user_id=u9 HTTP/1.1\r\nx-api-key: {shop.key}\r\n\r\n".encode()
-    )
+    connection.data_received(f"GET /livez HTTP/1.1\r\nhost: t\r\n\r\nGET /v1/recommendations?user_id=u9 {rest}".encode())
     async with asyncio.timeout(10):
         while socket.sent.count(b"HTTP/1.1 200 OK") < 7:  # noqa: ASYNC110 - the socket only knows bytes
             await asyncio.sleep(0.01)

@@ -14,15 +14,16 @@ from app.core import ids, redis
 from app.core.db import Database
 from app.core.locks import alone
 from app.core.settings import Settings
-from app.data.events.segment import Arrival, Refused, read
-from app.data.people import jobs, store
-from app.data.people.keys import DataKeys
-from app.data.people.publish import Publisher
+from app.data.events.formats.segment_api import Arrival, Refused, read
+from app.data.identity.vault import DataKeys
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.profiles import store
 from app.ml.popularity.service import refresh_popular
-from app.serving.lookup import Lookup
-from app.serving.probe import Probe
+from app.sends import store as sends_store
+from app.serving.path.lookup import Lookup
 from app.serving.redis.reader import RedisReader
-from app.serving.sends import store as sends_store
+from app.serving.watch.probe import Probe
 from tests.serving.redis.conftest import until_up
 
 
@@ -45,17 +46,17 @@ async def working(db: Database, settings: Settings) -> AsyncIterator[redis.Nodes
     """Apply events beside the block, as a worker does, and keep Redis whole."""
     nodes = redis.Nodes(settings.redis_url, timeout_ms=500)
     publisher = Publisher(nodes, settings.state_ttl_days)
-    applier = jobs.Applier(db, settings, publisher, 1)
+    applier = states.Applier(db, settings, publisher, 1)
 
     async def work() -> None:
         while True:
-            with contextlib.suppress(jobs.NotPublished, *redis.FAULTS):
+            with contextlib.suppress(states.NotPublished, *redis.FAULTS):
                 await applier.apply()
-                await jobs.keep_whole(db, settings, publisher, 1)
+                await states.keep_whole(db, settings, publisher, 1)
             await asyncio.sleep(0.02)
 
     await applier.apply()
-    await jobs.keep_whole(db, settings, publisher, 1)
+    await states.keep_whole(db, settings, publisher, 1)
     task = asyncio.create_task(work())
     try:
         yield nodes

@@ -4,7 +4,7 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from app.serving.record import Buffer
+from app.serving.record.serves import Buffer
 
 
 def dropped() -> Counter:

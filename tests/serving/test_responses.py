@@ -14,12 +14,12 @@ import pytest
 from app.core import telemetry
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.people.keys import DataKeys
-from app.serving import responses, spool
-from app.serving.links import Served
-from app.serving.record_db import write_responses
-from app.serving.responses import Response, Responses, packed, response, unpacked
-from app.serving.spool import Spool
+from app.data.identity.vault import DataKeys
+from app.serving.clickback import queue, spool
+from app.serving.clickback.queue import Response, Responses, packed, response, unpacked
+from app.serving.clickback.spool import Spool
+from app.serving.record.writers import write_responses
+from app.serving.render.links import Served
 
 SERVED = Served(1, 1_700_000_000, 0, os.urandom(16), 0, "", (1, 2, 3), "spring")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"
@@ -182,7 +182,7 @@ async def test_a_torn_last_line_and_foreign_lines_are_passed_over(store: Store, 
 def test_a_line_with_a_wrong_field_is_no_response(place: int) -> None:
     values: list[Any] = [value.hex() if isinstance(value, bytes) else value for value in some(1)[0]]
     values[place] = None
-    assert unpacked(responses.orjson.dumps(values)) is None
+    assert unpacked(queue.orjson.dumps(values)) is None
 
 
 async def test_files_of_a_living_neighbour_are_left_alone(store: Store, folder: Path) -> None:
@@ -198,7 +198,7 @@ async def test_files_of_a_living_neighbour_are_left_alone(store: Store, folder: 
 
 
 async def test_a_database_that_hangs_is_left_and_the_records_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responses, "_WRITE_S", 0.05)
+    monkeypatch.setattr(queue, "_WRITE_S", 0.05)
 
     async def hang(batch: list[Response]) -> None:
         await asyncio.sleep(60)
@@ -225,8 +225,8 @@ async def test_a_killed_process_loses_nothing_that_reached_the_disk_and_its_succ
     code = """
         import asyncio, sys
         from pathlib import Path
-        from app.serving.responses import Responses
-        from app.serving.spool import Spool
+        from app.serving.clickback.queue import Responses
+        from app.serving.clickback.spool import Spool
         from tests.serving.test_responses import some
 
         async def away(batch):
@@ -266,3 +266,65 @@ async def test_people_who_withdrew_while_the_click_lay_on_the_disk_are_not_writt
         found.add(response(SERVED._replace(person_no=number), 1, AGENT))
     await found.flush()
     assert [row[0] for row in await db.rows("select person_no from event")] == [11]
+
+
+async def test_clicks_are_on_the_disk_within_a_tenth_of_a_second_while_the_database_hangs(folder: Path) -> None:
+    hangs = asyncio.Event()
+
+    async def write(batch: list[Response]) -> None:
+        hangs.set()
+        await asyncio.sleep(60)
+
+    own = Spool(folder, 1_000_000)
+    found = Responses(write, own)
+    running = asyncio.create_task(found.run())
+    found.add(some(1)[0])
+    await hangs.wait()
+    for number in range(20):
+        found.add(some(1)[0])
+        await asyncio.sleep(0.15)
+        assert own.path.read_bytes().count(b"\n") == number + 2
+    running.cancel()
+    queue_write, queue._WRITE_S = queue._WRITE_S, 0.1
+    try:
+        await asyncio.gather(running, return_exceptions=True)
+    finally:
+        queue._WRITE_S = queue_write
+
+
+async def test_what_is_appended_while_the_file_is_written_is_not_emptied_with_it(folder: Path) -> None:
+    store, own = Store(), Spool(folder, 10_000_000)
+    found = Responses(store, own)
+    sent = some(300)
+
+    async def write(batch: list[Response]) -> None:
+        await asyncio.sleep(0.001)
+        await store(batch)
+
+    found._write = write
+    running = asyncio.create_task(found.run())
+    for one in sent:
+        found.add(one)
+        await asyncio.sleep(0.002)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert set(store.written) == {one.message_id for one in sent}
+    assert own.size == 0
+
+
+@pytest.mark.parametrize("signal_number", [77, -5, 0, 3])
+def test_a_line_with_a_signal_that_nothing_knows_is_no_response(signal_number: int) -> None:
+    one = some(2)[1]
+    assert unpacked(packed(one)) == one
+    assert unpacked(packed(one._replace(signal=signal_number))) is None
+
+
+async def test_a_block_without_a_lines_end_costs_itself_only(store: Store, folder: Path) -> None:
+    folder.mkdir()
+    sent = some(4)
+    lines = [packed(one) for one in sent]
+    (folder / "0-left.jsonl").write_bytes(lines[0] + b"\n" + b"\0" * 3_500_000 + b"\n" + b"\n".join(lines[1:]) + b"\n")
+    found = Responses(store, Spool(folder, 1_000_000))
+    await found.flush()
+    assert set(store.written) == {one.message_id for one in sent}
+    assert list(folder.glob("0-left.jsonl")) == []

@@ -110,6 +110,56 @@ async def test_models_are_listed_and_rolled_back_only_when_there_is_an_earlier_o
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
 
 
+async def test_a_model_is_shown_by_its_version_or_as_the_live_one_and_one_that_is_not_is_told(shop: Shop) -> None:
+    (listed,) = (await shop.get("/v1/admin/models/personal")).json()["models"]
+    shown = (await shop.get("/v1/admin/models/personal/live")).json()
+    assert (shown["recommender"], shown["version"], shown["live"]) == ("personal", listed["version"], True)
+    assert (await shop.get(f"/v1/admin/models/personal/{listed['version']}")).json() == shown
+    for path, says in (
+        ("personel", "personel has no model: there is no model of it, but of item_to_item, personal."),
+        ("personel/live", "personel has no live model; there is no model of it, but of item_to_item, personal."),
+        ("personal/latest", f"personal has no version latest; there are {listed['version']}."),
+    ):
+        missing = await shop.get(f"/v1/admin/models/{path}")
+        assert (missing.status_code, missing.json()["code"], missing.json()["detail"]) == (404, "not_found", says)
+
+
+async def test_a_misspelt_parameter_of_an_administrator_narrows_nothing_and_is_refused(shop: Shop) -> None:
+    for path, says in (
+        ("/v1/admin/signals?placment=email-grid", "placment: is no parameter of this call; is placement meant?"),
+        ("/v1/admin/models?zzz=1", "zzz: is no parameter of this call"),
+        ("/v1/items/i1?user=1", "user: is no parameter of this call"),
+        ("/v1/admin/signals?placement=email-grid", ""),
+        (f"/v1/admin/models?key={shop.key}", ""),
+    ):
+        told = await shop.http.get(path, headers={"X-Api-Key": shop.key})
+        assert told.json().get("detail", "") == says, path
+        assert told.status_code == (400 if says else 200)
+    sent = {"placement": "email-grid", "duration_s": 60, "everyone": True}
+    told = await shop.http.post("/v1/admin/sends?dryrun=1", json=sent, headers={"X-Api-Key": shop.key})
+    assert told.json()["detail"] == "dryrun: is no parameter of this call; is dry_run meant?"
+    assert (await shop.get("/v1/admin/sends")).json()["sends"] == [], "nothing was announced"
+
+
+async def test_a_credential_that_is_bound_to_placements_says_to_which(shop: Shop) -> None:
+    client = await post(shop, "/v1/admin/clients", {"name": "mail", "kind": "esp", "scopes": ["recommend"]})
+    wanted = {"kind": "url", "placements": ["email-hero", "email-grid"]}
+    key = (await post(shop, f"/v1/admin/clients/{client.json()['client_id']}/keys", wanted)).json()["key"]
+    await shop.settled()
+    told = (await shop.http.get("/v1/snippets/email-grd", params={"user_id": "u1", "key": key})).json()
+    assert told["detail"] == "This credential is bound to other placements: email-grid, email-hero."
+
+
+async def test_a_body_that_was_not_sent_as_json_is_told_as_such(shop: Shop) -> None:
+    """As `curl -d` sends it without a header."""
+    for path, body in (("/v1/rank", b'{"user_id": "u1", "items": ["i1"]}'), ("/v1/admin/sends", b"placement=email-grid")):
+        headers = {"X-Api-Key": shop.key, "Content-Type": "application/x-www-form-urlencoded"}
+        told = (await shop.http.post(path, content=body, headers=headers)).json()
+        assert told["detail"] == "The body was not sent as JSON: it needs the header Content-Type: application/json."
+        told = (await shop.http.post(path, content=b"[1]", headers={**headers, "Content-Type": "application/json"})).json()
+        assert told["detail"] == "Some fields have wrong values."
+
+
 async def test_metrics_count_serves_by_rung(shop: Shop) -> None:
     await shop.get(placement="home-popular")
     text = (await shop.http.get("/metrics")).text

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from app.content.liquid import shown
 from app.content.templates.defaults import DEFAULTS
 from app.content.templates.domain import from_document
-from app.serving import items
+from app.serving.render import shelf as items
 from tests.serving.test_snapshot import catalogue
 
 
@@ -25,16 +26,16 @@ def test_fronts_stay_and_values_are_bounded(monkeypatch: pytest.MonkeyPatch, tmp
 def test_cards_are_bounded_and_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(items, "_MOST_CARDS", 20)
     found = catalogue(60)
-    part = from_document("grid", 1, DEFAULTS["grid"]).html
+    part = from_document("grid", 1, DEFAULTS["grid"]).parts["html"]
     shelf = items.shelf(found, "", 0.0)
-    cards = shelf.cards(("grid", 1, True))
+    cards = shelf.cards(("grid", 1, "html"))
     for _ in range(2):
         for index in range(60):
             if cards[index] is None:
-                cards[index] = part.card_with_holes(shelf.item(index).html_values(), "")
+                cards[index] = part.card_with_holes(shown(shelf.item(index).values, part.form), "")
             assert f"Item {index + 1}<".encode() in b"".join(cards[index].parts)
         assert sum(card is not None for card in cards) <= 20
-    assert shelf.cards(("grid", 1, True)) is cards
+    assert shelf.cards(("grid", 1, "html")) is cards
 
 
 def test_a_locale_begins_anew_when_others_hold_too_much(monkeypatch: pytest.MonkeyPatch) -> None:

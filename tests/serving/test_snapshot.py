@@ -11,7 +11,7 @@ import pytest
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
+from app.data.catalogue.service import put_items
 from app.decisions.placements.domain import Filter
 from app.serving.snapshot import arena, disk, source
 from app.serving.snapshot.building import Rows, build
@@ -23,7 +23,9 @@ from tests.serving.shop import document
 def record(number: int, group: int = 0, category: str = "Shoes", **values: Any) -> tuple[Any, ...]:
     given = {"brand": "Acme", "available": True, "price": 10.0 + number, **values}
     raw = orjson.dumps({"id": f"i{number}", "title": f"Item {number}"})
-    return number, group or number, f"i{number}", "product", category, given["brand"], given["available"], given["price"], raw
+    timed = [given.get(name) for name in ("sale", "begins", "ends", "expires")]
+    stock = (given["brand"], given["available"], given["price"], raw, given.get("currency", "GBP"))
+    return number, group or number, f"i{number}", "product", category, *stock, *timed, given.get("created", float("nan"))
 
 
 def catalogue(count: int, folder: Path | None = None, at_once: int = 7) -> Catalogue:
@@ -31,7 +33,7 @@ def catalogue(count: int, folder: Path | None = None, at_once: int = 7) -> Catal
     records = [record(number, number // 2 + 1, ("Shoes", "Hats", "Bags")[number % 3]) for number in range(1, count + 1)]
     for start in range(0, count, at_once):
         rows.add(records[start : start + at_once])
-    return build(rows)
+    return build(rows, 0.0)
 
 
 def said(found: Catalogue) -> list[Any]:
@@ -53,7 +55,7 @@ def test_a_catalogue_is_the_same_however_many_items_come_at_once(tmp_path: Path,
 
 
 def test_an_empty_catalogue_can_be_built_kept_and_asked(tmp_path: Path) -> None:
-    found = build(Rows(tmp_path))
+    found = build(Rows(tmp_path), 0.0)
     found.prepare()
     assert not found.passing(Filter()).groups.any()
     disk.save(tmp_path, found, {}, {})
@@ -114,7 +116,7 @@ def test_a_catalogue_that_begins_otherwise_takes_nothing_over() -> None:
     before = catalogue(30)
     rows = Rows()
     rows.add([record(number) for number in range(2, 35)])
-    after = build(rows)
+    after = build(rows, 0.0)
     after.take_over(before)
     assert after.index_of["i2"] == 0
 
@@ -125,7 +127,7 @@ def test_groups_that_moved_are_not_taken_over() -> None:
     before.prepare()
     rows = Rows()
     rows.add([record(number, 900 if number == 4 else number // 2 + 1) for number in range(1, 31)])
-    after = build(rows)
+    after = build(rows, 0.0)
     after.take_over(before)
     assert after.place_of == {number: place for place, number in enumerate(after.group_no.tolist())}
 
@@ -133,7 +135,7 @@ def test_groups_that_moved_are_not_taken_over() -> None:
 def test_a_change_keeps_the_indexes_and_not_what_it_changed() -> None:
     before = catalogue(30)
     before.prepare()
-    after = before.with_changes([Row(3, 2, "i3", "product", "Hats", "Acme", False, 99.0, b'{"title":"New"}')])
+    after = before.with_changes([Row(3, 2, "i3", "product", "Hats", "Acme", False, 99.0, b'{"title": "New"}', "GBP")], 0.0)
     assert after is not None
     assert after.index_of is before.index_of
     assert after.place_of is before.place_of
@@ -144,7 +146,9 @@ def test_a_change_keeps_the_indexes_and_not_what_it_changed() -> None:
 
 
 def test_a_snapshot_comes_back_from_disk_with_its_changes(tmp_path: Path) -> None:
-    changed = catalogue(30, tmp_path).with_changes([Row(3, 2, "i3", "product", "Hats", "Acme", False, 99.0, b'{"title":"New"}')])
+    changed = catalogue(30, tmp_path).with_changes(
+        [Row(3, 2, "i3", "product", "Hats", "Acme", False, 99.0, b'{"title": "New"}', "GBP")], 0.0
+    )
     assert changed is not None
     disk.save(tmp_path, changed, {"some": "thing"}, {"catalogue": 5})
     found, config, versions = disk.load(tmp_path)
@@ -178,7 +182,7 @@ async def test_items_come_from_the_database_as_they_were_put(db: Database, setti
     await put_items(db, settings, tenant, [document(number) for number in range(1, 1203)])
     await put_items(db, settings, tenant, [{**document(7), "price": None, "availability": "out_of_stock"}])
     rows, mark = await source.items(db, tenant, tmp_path)
-    found = build(rows)
+    found = build(rows, 0.0)
     assert len(found) == 1202
     index = found.index_of["i7"]
     assert np.isnan(found.price[index])

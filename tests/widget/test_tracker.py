@@ -25,7 +25,7 @@ from app.core.db import Database
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.people.keys import DataKeys
+from app.data.identity.vault import DataKeys
 from tests.browser import page as browser_page
 from tests.conftest import needs
 from tests.e2e.serving import served

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from liquid.template import BoundTemplate
 
-from app.content.escaping import ascii_html
+from app.content.bounds import Clock
+from app.content.formats import FORMATS, HTML, TEXT, Format
 from app.content.liquid import BadTemplate, compiled, finished, rendered
 
 # These differ from serve to serve; a card rendered once keeps a hole for each.
@@ -47,30 +49,28 @@ class Compiled:
 
     frame: BoundTemplate
     card: BoundTemplate
-    html: bool
+    form: Format
     slow: bool
     plain_frame: bool
     frames: dict[tuple[int, str, str], tuple[bytes, ...] | None] = field(default_factory=dict, compare=False)
+    # until when (monotonic seconds) it is put aside, because it took too long
+    aside: list[float] = field(default_factory=list, compare=False)
 
-    def encoded(self, text: str) -> bytes:
-        """Encode rendered text: HTML as ASCII with entities, text as UTF-8."""
-        return ascii_html(text) if self.html else text.encode("utf-8", "replace")
-
-    def card_with_holes(self, item: dict[str, Any], locale: str) -> Card:
+    def card_with_holes(self, item: dict[str, Any], locale: str, clock: Clock | None = None) -> Card:
         """Render the card of one item once; the holes keep their place."""
-        text = rendered(self.card, {"item": {**item, **_HOLE_MARK}, "locale": locale})
+        text = rendered(self.card, {"item": {**item, **_HOLE_MARK}, "locale": locale}, clock)
         pieces = _SPLIT.split(text)
         holes = tuple(HOLES[int(number)] for number in pieces[1::2])
-        return Card(tuple(map(self.encoded, pieces[0::2])), holes, set(holes) <= {"url"})
+        return Card(tuple(map(self.form.encode, pieces[0::2])), holes, set(holes) <= {"url"})
 
-    def whole_card(self, item: dict[str, Any], locale: str) -> str:
+    def whole_card(self, item: dict[str, Any], locale: str, clock: Clock | None = None) -> str:
         """Render the card of one item with its real values."""
-        return rendered(self.card, {"item": item, "locale": locale})
+        return rendered(self.card, {"item": item, "locale": locale}, clock)
 
-    def page(self, cards: list[str], values: dict[str, Any]) -> str:
+    def page(self, cards: list[str], values: dict[str, Any], clock: Clock | None = None) -> str:
         """Render the frame around finished cards."""
-        shown = [finished(card) for card in cards] if self.html else cards
-        return rendered(self.frame, {**values, "cards": shown})
+        shown = [finished(card, self.form) for card in cards]
+        return rendered(self.frame, {**values, "cards": shown}, clock)
 
     def pieces(self, count: int, placement: str, locale: str) -> tuple[bytes, ...] | None:
         """Return what stands around `count` cards, rendered once; None when the frame does more than place them."""
@@ -85,34 +85,46 @@ class Compiled:
         marks = [f"\ue002{place}\ue003" for place in range(count)]
         found = _CARD_SPLIT.split(self.page(marks, {"item_count": count, "placement": placement, "locale": locale}))
         in_order = found[1::2] == [str(place) for place in range(count)]
-        return tuple(map(self.encoded, found[0::2])) if in_order else None
+        return tuple(map(self.form.encode, found[0::2])) if in_order else None
 
 
-def compile_part(frame: str, card: str, *, html: bool) -> Compiled:
+def compile_part(frame: str, card: str, form: Format) -> Compiled:
     """Compile a frame and a card; raises BadTemplate."""
     slow = bool(_ANY_HOLE.search(_PLAIN_HOLE.sub("", card)))
-    made = compiled(frame, html=html)
-    return Compiled(made, compiled(card, html=html), html, slow, set(made.analyze().globals) <= _FRAME_READS)
+    made = compiled(frame, form)
+    return Compiled(made, compiled(card, form), form, slow, set(made.analyze().globals) <= _FRAME_READS)
 
 
 @dataclass(frozen=True)
 class Template:
-    """A published version of a template."""
+    """A published version of a template: a part for each format that it has, by the format's name."""
 
     name: str
     version: int
-    html: Compiled
-    text: Compiled
+    parts: dict[str, Compiled]
 
 
 def from_document(name: str, version: int, document: dict[str, Any]) -> Template:
     """Compile the stored document; raises BadTemplate naming the part that is wrong."""
     parts: dict[str, Compiled] = {}
-    for part in ("html", "text"):
+    for form in FORMATS.values():
+        if form.name not in document and form not in _NEEDED:
+            continue
         try:
-            parts[part] = compile_part(document[part]["frame"], document[part]["card"], html=part == "html")
+            part = document[form.name]
+            parts[form.name] = compile_part(part["frame"], part["card"], form)
         except (KeyError, TypeError) as error:
-            raise BadTemplate(f"{part}: frame and card are both needed") from error
+            raise BadTemplate(f"{form.name}: frame and card are both needed") from error
         except BadTemplate as error:
-            raise BadTemplate(f"{part}: {error}") from error
-    return Template(name, version, parts["html"], parts["text"])
+            raise BadTemplate(f"{form.name}: {error}") from error
+    return Template(name, version, parts)
+
+
+# Every template has these; a part of any other format stands in the plain one's place.
+_NEEDED = (HTML, TEXT)
+
+
+@cache
+def plain(form: Format) -> Template:
+    """Return what is shown in a format where a shop's own templates do not do: for HTML and text the grid that every shop begins with."""
+    return Template("", 0, {form.name: compile_part(form.frame, form.card, form)})

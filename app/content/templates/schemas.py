@@ -1,11 +1,11 @@
-"""Wire shapes of templates."""
+"""A template as marketing edits it."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.content.formats import PartName
 from app.content.liquid import MAX_SOURCE
-from app.core.versioned import Document
 
 # PostgreSQL stores no NUL in JSON
 Source = Annotated[str, Field(max_length=MAX_SOURCE, pattern=r"^[^\x00]*$")]
@@ -16,36 +16,15 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    frame: Source
-    card: Source
+    frame: Source = Field(description="Around the cards; reads cards, items, item_count, placement and locale.")
+    card: Source = Field(description="One item; reads item and locale.")
 
 
 class TemplateIn(BaseModel):
-    """A template as marketing edits it."""
+    """The document of a template: a part for HTML and for text, and for any other format that the program knows where it is wanted."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[PartName, Part] = Field(init=False)
 
-    html: Part
-    text: Part
-
-
-class TemplateOut(BaseModel):
-    """A version of a template."""
-
-    name: str
-    version: int
-    published: bool
-    template: TemplateIn
-
-    @classmethod
-    def of(cls, document: Document) -> "TemplateOut":
-        """Wrap a stored document."""
-        return cls(
-            name=document.name, version=document.version, published=document.published, template=TemplateIn.model_validate(document.body)
-        )
-
-
-class TemplateList(BaseModel):
-    """Templates by name, or versions of one, newest first."""
-
-    templates: list[TemplateOut]
+    html: Part = Field(description="What e-mails and pages show.")
+    text: Part = Field(description="The text part of an e-mail.")

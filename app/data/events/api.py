@@ -1,26 +1,26 @@
-"""HTTP routes of events: Segment's tracking API."""
+"""HTTP routes of events: Segment's tracking API, and those of other sources that are listed."""
 
-import zlib
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
 from app.access.deps import PROTECTED, problems, require_sender
 from app.access.domain import Principal
-from app.core.errors import BadRequest
-from app.data.events import batch
-from app.data.events.batch import Body
+from app.core.resources import resource
+from app.data.events import receive
 from app.data.events.intake import Intake
-from app.data.events.refusals.domain import Refusal
-from app.data.events.refusals.service import Refusals
-from app.data.events.schemas import BatchOut, RefusedEvent
-from app.data.events.segment import arrival
+from app.data.events.receive import Body, Outcome
+from app.data.events.refused.service import Refusals
+from app.data.events.schemas import BatchOut, EventWarning, RefusedEvent
+from app.data.events.sources import listed, tracking
+from app.data.events.sources.base import Source
 
 router = APIRouter(prefix="/v1", tags=["events"], responses={**PROTECTED, **problems(400, 503)})
 
 Sent = tuple[Principal, Body]
+Taking = Annotated[Intake, Depends(resource("intake", Intake))]
+Keeping = Annotated[Refusals, Depends(resource("refusals", Refusals))]
 _CALLS = {
     "track": "Store something that a person did, under the name `event`.",
     "identify": "Store who a person is: traits, and which anonymous id is theirs.",
@@ -51,21 +51,16 @@ def _body_of(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     }
 
 
-def _reader(call: str) -> Callable[[Request], Awaitable[Body]]:
+def _reader(source: Source, call: str) -> Callable[[Request], Awaitable[Body]]:
     async def read(request: Request) -> Body:
-        return batch.read_body(await _bytes(request), call)
+        return await receive.read_body(request, source, call)
 
     return read
 
 
-def _one(call: str) -> Callable[..., Awaitable[BatchOut]]:
-    async def take(request: Request, sent: Annotated[Sent, Depends(require_sender(_reader(call)))]) -> BatchOut:
-        caller, body = sent
-        outcome = await _take(request, caller, body, [body.document], call)
-        for _, reason in outcome.refused:
-            if reason != batch.NO_CONSENT:
-                raise BadRequest(f"The event was not stored: {reason}.")
-        return _told(outcome)
+def _taking(source: Source, call: str) -> Callable[..., Awaitable[BatchOut]]:
+    async def take(intake: Taking, refusals: Keeping, sent: Annotated[Sent, Depends(require_sender(_reader(source, call)))]) -> BatchOut:
+        return _told(await receive.take(intake, refusals, *sent, source, call))
 
     return take
 
@@ -76,9 +71,12 @@ for _name, _what in _CALLS.items():
         _fields["previousId"] = {"type": "string"}
     if _name == "group":
         _fields["groupId"] = {"type": "string"}
+    _handler = _taking(tracking.SOURCE, _name)
+    # Segment's browser library calls by the first letter
+    router.add_api_route(f"/{_name[0]}", _handler, methods=["POST"], include_in_schema=False, response_model=BatchOut)
     router.add_api_route(
         f"/{_name}",
-        _one(_name),
+        _handler,
         methods=["POST"],
         name=_name,
         summary=_name.capitalize(),
@@ -88,61 +86,46 @@ for _name, _what in _CALLS.items():
     )
 
 _MESSAGE = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string", "enum": list(_CALLS)}, **_FIELDS}}
-_LIST = {"type": "array", "maxItems": batch.MOST_MESSAGES, "items": _MESSAGE}
+_LIST = {"type": "array", "maxItems": tracking.MOST_MESSAGES, "items": _MESSAGE}
 
 
-@router.post("/batch", openapi_extra=_body_of({"batch": _LIST, **_ABOUT}, "batch"))
-async def post_batch(request: Request, sent: Annotated[Sent, Depends(require_sender(_reader("batch")))]) -> BatchOut:
-    """Store up to 2,500 events (500 KB) in the shape of Segment's `batch` call; each is stored or told in `refused`."""
-    caller, body = sent
-    return _told(await _take(request, caller, body, body.document.get("batch", []), "batch"))
+_batch = _taking(tracking.SOURCE, "batch")
+for _path in ("/b", "/import"):  # Swift and Kotlin; .NET
+    router.add_api_route(_path, _batch, methods=["POST"], include_in_schema=False, response_model=BatchOut)
+router.add_api_route(
+    "/batch",
+    _batch,
+    methods=["POST"],
+    name="post_batch",
+    description="Store up to 2,500 events (500 KB) in the shape of Segment's `batch` call; each is stored or told in `refused`.",
+    response_model=BatchOut,
+    openapi_extra=_body_of({"batch": _LIST, **_ABOUT}, "batch"),
+)
 
 
-async def _take(request: Request, caller: Principal, body: Body, messages: list[Any], call: str) -> batch.Outcome:
-    """Store messages; those that cannot be stored, and a body that cannot be read, are kept with the reason first."""
-    how = arrival(body.document, datetime.now(UTC), anonymous_only=caller.public)
-    refusals = request.app.state.refusals
-    assert isinstance(refusals, Refusals)
-    if body.problem is not None:
-        if body.raw is not None:
-            await refusals.keep(caller.tenant, [Refusal(body.raw, body.problem.detail, call, how, caller.client_no, whole_body=True)])
-        raise body.problem
-    read = batch.read_messages(messages, how)
-    refused = [
-        Refusal(raw, reason, call, how, caller.client_no)
-        for position, reason in read.refused
-        if (raw := batch.written(messages[position])) is not None
-    ]
-    await refusals.keep(caller.tenant, refused)
-    return await batch.take(_intake(request), caller.tenant, read)
+def others() -> APIRouter:
+    """Return the routes of all sources but the tracking API, whose own have more to say."""
+    made = APIRouter(tags=["events"], responses={**PROTECTED, **problems(400, 503)})
+    for path, (source, call) in listed.calls().items():
+        if source is not tracking.SOURCE:
+            made.add_api_route(
+                path,
+                _taking(source, call),
+                methods=["POST"],
+                name=f"{source.name}_{call}",
+                description=f"Store events of the source `{source.name}`; each is stored or told in `refused`.",
+                response_model=BatchOut,
+                openapi_extra=_body_of({}),
+            )
+    return made
 
 
-def _intake(request: Request) -> Intake:
-    intake = request.app.state.intake
-    assert isinstance(intake, Intake)
-    return intake
-
-
-def _told(outcome: batch.Outcome) -> BatchOut:
+def _told(outcome: Outcome) -> BatchOut:
     return BatchOut(
         success=True,
         accepted=outcome.accepted,
         duplicates=outcome.duplicates,
         refused=[RefusedEvent(index=index, reason=reason) for index, reason in outcome.refused],
         unknown_items=outcome.unknown_items,
+        warnings=[EventWarning(index=index, warning=warning) for index, warning in outcome.warnings],
     )
-
-
-async def _bytes(request: Request) -> bytes:
-    """Read a body up to the limit of a batch, unpacked if the sender packed it; one that is larger is cut right after the limit."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > batch.LARGEST_BATCH:
-            return bytes(body)
-    if request.headers.get("content-encoding", "").lower() != "gzip":
-        return bytes(body)
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(bytes(body), batch.LARGEST_BATCH + 1)
-    except zlib.error:
-        raise BadRequest("The body is not valid gzip.") from None

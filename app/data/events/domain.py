@@ -2,50 +2,62 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
-from enum import IntEnum
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from app.data.events.marks import Client, Mark
+from app.data.events.machines import Client, Mark
+from app.data.kinds import Kind, Signal
+
+WITHOUT_ITEM = frozenset({Kind.PAGE, Kind.NONE, Kind.CART_CLEAR, Kind.ORDER_CANCEL})
+"""What counts without an item."""
+
+# looked up once: a member of an enumeration costs ten times a name of the module
+_RETURN, _RATING, _PURCHASE, _LOW = Kind.RETURN, Kind.RATING, Kind.PURCHASE, Kind.LOW_RATING
+USUAL_SCALE = 5.0
+"""The best rating where nobody tells another."""
 
 
-class Kind(IntEnum):
-    """What a person did to an item, weakest first; the numbers stand in stored events and in models.
+def settled(kind: Kind, quantity: float | None, best: float = USUAL_SCALE) -> tuple[Kind, float | None]:
+    """Return what kind an event really is, and its quantity: a negative purchase is a return, a rating below the middle lifts nothing.
 
-    What stands below zero is counted and belongs to visits and carts, but is no part of a history and carries no weight.
+    `best` is the best rating of the sender's scale, whose worst is 1; a rating above it is of a larger scale.
+    """
+    if quantity is None:
+        return kind, 1.0 if kind is _RETURN else None
+    if kind is _RETURN or (kind is _PURCHASE and quantity < 0):
+        return _RETURN, abs(quantity)
+    if kind is _RATING:
+        while quantity > best:
+            best *= 10 if best > USUAL_SCALE else 2
+        if quantity < (1 + best) / 2:
+            return _LOW, quantity
+    return kind, quantity
+
+
+class Flaw(NamedTuple):
+    """Something of an event that could not be used though the event was stored: `what` for counting, `text` for the sender."""
+
+    what: str
+    text: str
+
+
+class Refused(ValueError):
+    """Something cannot be stored as an event; the text says why."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When a call came, how far its sender's clock is off, and whether the sender may name only anonymous people.
+
+    `gpc` says that the browser that sent it signals Global Privacy Control. `spare_id` is the id of a message that has none
+    of its own; empty where it came just now.
     """
 
-    CART_CLEAR = -3
-    CART_REMOVE = -2
-    PAGE = -1
-    NONE = 0
-    IMPRESSION = 1
-    CLICK = 2
-    VIEW = 3
-    WISHLIST = 4
-    CART = 5
-    RATING = 6
-    PURCHASE = 7
-
-
-KIND_NAMES: dict[str, Kind] = {kind.name.lower(): kind for kind in Kind}
-
-
-class Signal(IntEnum):
-    """Signals by the number that stands in stored events; from `IMPRESSION` on they are acts of the person.
-
-    `SERVE` and `CONVERSION` are counted from serves and attributed orders, no event carries them.
-    """
-
-    SENT = 1
-    DELIVERED = 2
-    BOUNCE = 3
-    COMPLAINT = 4
-    UNSUBSCRIBE = 5
-    SERVE = 6
-    CONVERSION = 7
-    IMPRESSION = 8
-    OPEN = 9
-    CLICK = 10
+    received: datetime
+    skew: timedelta = timedelta()
+    anonymous_only: bool = False
+    spare_id: str = ""
+    gpc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,10 @@ class Event:
     `former` are ids that the first one had before, as an alias says. `message_id` (16 bytes) is what streams and
     files are de-duplicated on; the rows of one message share it. `quantity` is a number of pieces, a rating or minutes;
     `value` the price of one piece. `payload` is the source's own text of the event. `about` makes it a signal. `on_site` says that
-    the person was on a page or in an app when it happened: such events make visits.
+    the person was on a page or in an app when it happened: such events make visits. `others` are ids to try where the catalogue does
+    not know `item_id`; `flaws` are told to the sender. `currency` is that of `value`, empty where nobody told it. `public` says that
+    it came by a public key, which anybody can read: it weighs nothing for others. `purposes` is what it says of consent, by purpose, and
+    `gpc` that the browser signals Global Privacy Control.
     """
 
     occurred_at: datetime
@@ -86,11 +101,18 @@ class Event:
     about: About | None = None
     on_site: bool = False
     former: tuple[tuple[int, str], ...] = ()
+    others: tuple[str, ...] = ()
+    currency: str = ""
+    flaws: tuple[Flaw, ...] = ()
+    public: bool = False
+    purposes: dict[str, bool] | None = None
+    gpc: bool = False
 
 
-def message_key(text: str) -> bytes:
-    """Return the 16 bytes that stand for a message id."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"morsel-message").digest()
+def message_key(text: str, *, public: bool = False) -> bytes:
+    """Return the 16 bytes that stand for a message id; those of public keys are apart, so that none takes an id from the shop's own."""
+    whose = b"morsel-public" if public else b"morsel-message"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=whose).digest()
 
 
 def order_key(tenant: int, order_id: str) -> int:

@@ -1,7 +1,7 @@
 """Grouped commits: requests that wait at the same moment share one transaction, and each is answered after it has committed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.db import Database
 from app.core.errors import Unavailable
 from app.core.logging import log
+from app.core.outage import or_unavailable
 from app.core.telemetry import EVENTS_ACCEPTED, INTAKE_GROUP, INTAKE_REFUSED
 from app.data.events import store
+from app.data.events.accept import accept
 from app.data.events.domain import Event
-from app.data.events.service import accept
-from app.data.people.domain import MOST_IDS
-from app.data.people.keys import DataKeys
-from app.data.reach import or_unavailable
+from app.data.identity.domain import MOST_IDS
+from app.data.identity.purposes import ALLOWED, Defaults
+from app.data.identity.vault import DataKeys
 
 # One transaction takes up to so many events: more would keep the first of them waiting without being cheaper an event.
 MOST_IN_A_GROUP = 5_000
@@ -28,6 +29,7 @@ _LINGER_S = 1.0
 # What an event takes beside its payload while it waits, roughly.
 _EVENT_BYTES = 600
 _AWAY = "Events cannot be stored now; send them again."
+Claim = Callable[[AsyncConnection, int, Collection[bytes], int | None], Awaitable[set[bytes]]]
 _FULL = "More events wait than can be stored in time; send them again."
 
 
@@ -47,6 +49,7 @@ class _Waiting:
 
     tenant: int
     messages: Sequence[Sequence[Event]]
+    claim: Claim
     events: int
     size: int
     done: asyncio.Future[Stored]
@@ -89,11 +92,11 @@ class Intake:
     costs no other sender anything.
     """
 
-    def __init__(self, db: Database, keys: DataKeys, *, most_bytes: int, most_ids: int = MOST_IDS) -> None:
+    def __init__(self, db: Database, keys: DataKeys, *, most_bytes: int, most_ids: int = MOST_IDS, defaults: Defaults = ALLOWED) -> None:
         self._db = db
         self._keys = keys
         self._most = most_bytes
-        self._most_ids = most_ids
+        self._most_ids, self._defaults = most_ids, defaults
         self._waiting: list[_Waiting] = []
         self._bytes = 0
         self._lanes: set[asyncio.Task[None]] = set()
@@ -102,15 +105,18 @@ class Intake:
         self._more = asyncio.Event()
         self._closing = False
 
-    async def store(self, tenant: int, messages: Sequence[Sequence[Event]]) -> Stored:
-        """Store messages and return what became of each, after the commit; raises Unavailable, and then none was stored."""
+    async def store(self, tenant: int, messages: Sequence[Sequence[Event]], claim: Claim = store.claim_messages) -> Stored:
+        """Store messages and return what became of each, after the commit; raises Unavailable, and then none was stored.
+
+        A sender that stops waiting leaves nothing behind, unless its messages are in a transaction already.
+        """
         if not messages:
             return Stored()
         size = sum(len(event.payload or b"") + _EVENT_BYTES for message in messages for event in message)
         if self._bytes + size > self._most and self._bytes:
             INTAKE_REFUSED.inc(len(messages))
             raise Unavailable(_FULL, headers={"Retry-After": "1"})
-        one = _Waiting(tenant, messages, sum(map(len, messages)), size, asyncio.get_running_loop().create_future())
+        one = _Waiting(tenant, messages, claim, sum(map(len, messages)), size, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         self._bytes += size
         self._more.set()
@@ -120,7 +126,13 @@ class Intake:
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
         # a sender that goes away does not take the others' transaction along
-        return await asyncio.shield(one.done)
+        try:
+            return await asyncio.shield(one.done)
+        except asyncio.CancelledError:
+            if one in self._waiting:
+                self._waiting.remove(one)
+                self._bytes -= size
+            raise
 
     async def close(self) -> None:
         """Finish what waits."""
@@ -164,12 +176,12 @@ class Intake:
         return True
 
     def _take(self) -> list[_Waiting]:
-        """Take the requests that wait longest, all of one tenant, up to the size of a group."""
-        tenant, room = self._waiting[0].tenant, MOST_IN_A_GROUP
+        """Take the requests that wait longest, all of one tenant and one way of claiming, up to the size of a group."""
+        tenant, claim, room = self._waiting[0].tenant, self._waiting[0].claim, MOST_IN_A_GROUP
         group: list[_Waiting] = []
         left: list[_Waiting] = []
         for one in self._waiting:
-            if one.tenant == tenant and (not group or one.events <= room):
+            if one.tenant == tenant and one.claim is claim and (not group or one.events <= room):
                 group.append(one)
                 room -= one.events
             else:
@@ -209,14 +221,15 @@ class Intake:
                 places.extend([(one, position)] * len(message))
         with or_unavailable(_AWAY):
             async with lane.begin() as connection:
-                tenant = group[0].tenant
+                tenant, claim = group[0].tenant, group[0].claim
                 told = await accept(
                     connection,
                     tenant,
                     events,
                     keys=self._keys,
-                    claim=lambda ids: store.claim_messages(connection, tenant, ids),
+                    claim=lambda ids: claim(connection, tenant, ids, None),
                     most_ids=self._most_ids,
+                    defaults=self._defaults,
                 )
         INTAKE_GROUP.observe(len(group))
         for kind, positions in (("landed", told.landed), ("doubles", told.duplicates), ("no_consent", told.no_consent)):

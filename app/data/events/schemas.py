@@ -10,6 +10,13 @@ class RefusedEvent(BaseModel):
     reason: str
 
 
+class EventWarning(BaseModel):
+    """Something of a stored event that could not be used: an item, an amount, an id, a time or a name."""
+
+    index: int = Field(description="Position in the batch, from 0.")
+    warning: str
+
+
 class BatchOut(BaseModel):
     """What became of a call."""
 
@@ -18,3 +25,4 @@ class BatchOut(BaseModel):
     duplicates: int
     refused: list[RefusedEvent]
     unknown_items: list[str] = Field(description="Item ids that the catalogue does not know; their events count for no item.")
+    warnings: list[EventWarning] = Field([], description="What of stored events was left out, and why; the first 100.")

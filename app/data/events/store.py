@@ -1,37 +1,52 @@
 """SQL of events: claiming ids once, and copying rows in."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core import locks
 from app.core.db import Database, driver
 
-COLUMNS = (
-    "tenant",
-    "occurred_at",
-    "message_id",
-    "person_no",
-    "kind",
-    "name",
-    "item_no",
-    "group_no",
-    "order_key",
-    "quantity",
-    "value",
-    "source_no",
-    "payload",
-    "on_site",
-)
-# What signals have beside; other events leave these empty, and are copied without them.
-SIGNAL_COLUMNS = ("signal", "mark", "client", "recommendation_id", "campaign", "placement_no")
+
+class EventRow(NamedTuple):
+    """A row of the table, as every way in builds it."""
+
+    tenant: int
+    occurred_at: datetime
+    message_id: bytes
+    person_no: int
+    kind: int
+    name: str
+    item_no: int | None
+    group_no: int | None
+    order_key: int | None
+    quantity: float | None
+    value: float | None
+    source_no: int | None
+    payload: bytes | None
+    on_site: bool
+    public: bool
+
+
+class SignalRow(NamedTuple):
+    """What a signal has beside; other events leave these empty, and are copied without them."""
+
+    signal: int
+    mark: int | None
+    client: int | None
+    recommendation_id: bytes | None
+    campaign: str | None
+    placement_no: int | None
+
+
 # Only one rotates at a time. Claiming needs no lock of its own: a statement that names both tables has them locked before it takes its
 # snapshot, and emptying one waits for all who have claimed in it, so nobody claims in a generation that is being emptied. The limits
 # keep the planner from reading a whole generation.
-_SEEN_LOCK = 7_301_000_001
 _CLAIM = """
 with now as materialized (select current from seen_generation),
 zero as (
@@ -46,16 +61,15 @@ one as (
 )
 select array(select message_id from zero union all select message_id from one)
 """
-_SOURCE_LOCK = 7_301
 
 
-async def claim_messages(connection: AsyncConnection, tenant: int, ids: Collection[bytes]) -> set[bytes]:
-    """Return those message ids that were not seen within the last two generations, and remember them."""
+async def claim_messages(connection: AsyncConnection, tenant: int, ids: Collection[bytes], source_no: int | None = None) -> set[bytes]:
+    """Return those message ids that were not seen within the last two generations, whatever source told them, and remember them."""
     # sorted, so that two transactions that meet wait for each other instead of dying in a deadlock
     return set(await (await driver(connection)).fetchval(_CLAIM, tenant, sorted(ids)))
 
 
-async def claim_rows(connection: AsyncConnection, tenant: int, source_no: int, hashes: Collection[bytes]) -> set[bytes]:
+async def claim_rows(connection: AsyncConnection, tenant: int, hashes: Collection[bytes], source_no: int | None) -> set[bytes]:
     """Return those rows of a source that never landed before, and enter them in the ledger."""
     rows = await (await driver(connection)).fetch(
         """insert into import_ledger (tenant, source_no, row_hash) select $1, $2, h from unnest($3::bytea[]) h
@@ -70,7 +84,7 @@ async def claim_rows(connection: AsyncConnection, tenant: int, source_no: int, h
 async def rotate_seen(db: Database, older_than_s: float = 86_400) -> bool:
     """Empty the older generation and make it the current one, if the current one is old enough; tell whether it was."""
     async with db.begin() as connection:
-        await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _SEEN_LOCK})
+        await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": locks.SEEN_GENERATIONS})
         old = await connection.scalar(
             text("select current from seen_generation where since < now() - make_interval(secs => :age)"), {"age": older_than_s}
         )
@@ -81,24 +95,36 @@ async def rotate_seen(db: Database, older_than_s: float = 86_400) -> bool:
         return True
 
 
-async def items(connection: AsyncConnection, tenant: int, item_ids: Collection[str]) -> dict[str, tuple[int, int]]:
-    """Return item number and group number of each known item id."""
+async def items(connection: AsyncConnection, tenant: int, item_ids: Collection[str]) -> dict[str, tuple[int, int, str]]:
+    """Return item number, group number and currency of each known item id."""
     if not item_ids:
         return {}
     rows = await (await driver(connection)).fetch(
-        "select item_id, item_no, group_no from item where tenant = $1 and item_id = any($2::text[])", tenant, list(item_ids)
+        "select item_id, item_no, group_no, currency from item where tenant = $1 and item_id = any($2::text[])", tenant, list(item_ids)
     )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
-async def add(connection: AsyncConnection, records: Iterable[Sequence[Any]]) -> None:
-    """Copy event rows in; values stand in the order of `COLUMNS`."""
-    await (await driver(connection)).copy_records_to_table("event", columns=COLUMNS, records=records)
+async def groups(connection: AsyncConnection, tenant: int, group_ids: Collection[str]) -> dict[str, int]:
+    """Return the number of each known group id."""
+    if not group_ids:
+        return {}
+    rows = await (await driver(connection)).fetch(
+        "select group_id, group_no from item_group where tenant = $1 and group_id = any($2::text[])", tenant, list(group_ids)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
-async def add_signals(connection: AsyncConnection, records: Iterable[Sequence[Any]]) -> None:
-    """Copy signals in; values stand in the order of `COLUMNS`, then of `SIGNAL_COLUMNS`."""
-    await (await driver(connection)).copy_records_to_table("event", columns=COLUMNS + SIGNAL_COLUMNS, records=records)
+async def add(connection: AsyncConnection, records: Iterable[EventRow]) -> None:
+    """Copy event rows in."""
+    await (await driver(connection)).copy_records_to_table("event", columns=EventRow._fields, records=records)
+
+
+async def add_signals(connection: AsyncConnection, records: Iterable[tuple[EventRow, SignalRow]]) -> None:
+    """Copy signals in."""
+    await (await driver(connection)).copy_records_to_table(
+        "event", columns=EventRow._fields + SignalRow._fields, records=[(*row, *signal) for row, signal in records]
+    )
 
 
 async def placements(connection: AsyncConnection, tenant: int, names: Collection[str]) -> dict[str, int]:
@@ -129,7 +155,7 @@ async def source(db: Database, tenant: int, name: str) -> int:
 async def only_import(db: Database, source_no: int) -> AsyncIterator[bool]:
     """Hold a source for one import; gives False when another import holds it."""
     async with db.engine.connect() as connection:
-        lock = {"space": _SOURCE_LOCK, "source": source_no}
+        lock = {"space": locks.IMPORT_SOURCE, "source": source_no}
         free = await connection.scalar(text("select pg_try_advisory_lock(:space, :source)"), lock)
         await connection.commit()
         try:

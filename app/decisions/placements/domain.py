@@ -1,10 +1,14 @@
 """What a placement says: where content is shown, from which recommender, with which filter, and what stands in for it."""
 
 import hashlib
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from app.content.formats import PartName
+from app.data.catalogue.values.categories import comparable, lies_in
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 # PostgreSQL stores no NUL in JSON
@@ -18,39 +22,72 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    categories: tuple[Text, ...] = ()
-    not_categories: tuple[Text, ...] = ()
-    brands: tuple[Text, ...] = ()
-    kinds: tuple[Text, ...] = ()
-    price_min: float | None = Field(None, ge=0)
-    price_max: float | None = Field(None, ge=0)
-    exclude_bought: bool = False
+    categories: tuple[Text, ...] = Field((), description="Only items of these categories, and of those below them.")
+    not_categories: tuple[Text, ...] = Field((), description="No item of these categories, nor of those below them.")
+    brands: tuple[Text, ...] = Field((), description="Only items of these brands.")
+    not_brands: tuple[Text, ...] = Field((), description="No item of these brands.")
+    kinds: tuple[Text, ...] = Field((), description="Only items of these kinds, such as product or article.")
+    price_min: float | None = Field(None, ge=0, description="Only items whose price, as it is shown, is at least this.")
+    price_max: float | None = Field(None, ge=0, description="Only items whose price, as it is shown, is at most this.")
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = Field(
+        "", description="What the two bounds are in, and what items must be priced in to pass them; empty: the currency of most items."
+    )
+    exclude_bought: bool = Field(False, description="Nothing that the person bought.")
+    exclude_seen: bool = Field(
+        False,
+        description="Nothing in the person's history (viewed, put into the cart, read, rated well), and nothing bought. "
+        "The history holds the latest items; a low rating is not in it.",
+    )
 
     @cached_property
     def key(self) -> str:
         """A short name for this filter, equal for equal filters."""
         return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()
 
-    def narrowed(self, category: str) -> "Filter":
-        """Return this filter with one category demanded, or itself when that lies outside of its own categories."""
-        if self.categories and not any(category == own or category.startswith(f"{own} > ") for own in self.categories):
-            return self
-        return _narrowed(self, category)
+    def narrowed(self, *categories: str) -> "Filter":
+        """Return this filter with one of these categories demanded, or itself when all lie outside of its own categories."""
+        reached = tuple(one for one in categories if self.reaches(one))
+        return _narrowed(self, reached) if reached else self
+
+    def reaches(self, category: str) -> bool:
+        """Tell whether a category lies within the categories of this filter."""
+        return not self.categories or any(lies_in(comparable(category), own) for own in self._comparable)
+
+    @cached_property
+    def _comparable(self) -> tuple[str, ...]:
+        return tuple(map(comparable, self.categories))
+
+    def under(self, name: str) -> "Filter":
+        """Return this filter for a list of its own, which rules of this name narrow."""
+        own = self.model_copy()
+        own.__dict__["key"] = f"{self.key}{name}"
+        return own
+
+    @cached_property
+    def closed(self) -> "Filter":
+        """This filter with a category demanded that no item has: one for all categories that there are not."""
+        return Filter.model_construct(**{**{name: getattr(self, name) for name in Filter.model_fields}, "categories": ("\0",)})
 
 
 @lru_cache(maxsize=4096)
-def _narrowed(wide: Filter, category: str) -> Filter:
-    return Filter.model_validate({**{name: getattr(wide, name) for name in Filter.model_fields}, "categories": (category,)})
+def _narrowed(wide: Filter, categories: tuple[str, ...]) -> Filter:
+    return Filter.model_validate({**{name: getattr(wide, name) for name in Filter.model_fields}, "categories": categories})
 
 
 class Fixed(BaseModel):
     """What is shown when nothing else can be: item ids, and finished content where even these are gone."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[PartName, Content] = Field(init=False)
 
-    items: tuple[Text, ...] = ()
-    html: Content = ""
-    text: Content = ""
+    items: tuple[Text, ...] = Field((), description="Ids of items, in their order; those out of stock are left out.")
+    html: Content = Field("", description="Finished HTML, where there are no items.")
+    text: Content = Field("", description="The same as text.")
+
+    def written(self, form: str) -> str:
+        """Return the finished content of a format, empty where there is none."""
+        own = {"html": self.html, "text": self.text}
+        return own[form] if form in own else (self.__pydantic_extra__ or {}).get(form, "")
 
 
 class Placement(BaseModel):
@@ -58,17 +95,40 @@ class Placement(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    recommender: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,40}$")] = "personal"
-    # what enters the model: the person's history, or the items of the request (a product page, a cart)
-    anchor: Literal["person", "item"] = "person"
-    count: int = Field(6, ge=1, le=50)
-    filter: Filter = Filter()
-    template: Name = "grid"
-    least_confidence: float = Field(0.0, ge=0, le=1)
-    deadline_ms: int | None = Field(None, ge=20, le=10_000)
-    objective: Literal["click", "conversion", "revenue"] = "click"
-    blocked: tuple[Text, ...] = ()
-    # an invisible picture in HTML that tells when a letter was opened
-    open_pixel: bool = False
-    fixed: Fixed = Fixed()
-    description: Text = ""
+    recommender: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,40}$")] = Field(
+        "personal", description="Whose scores choose the items; empty: popular items for everybody."
+    )
+    anchor: Literal["person", "item"] = Field(
+        "person", description="What enters the model: the person's history, or the items of the request (a product page, a cart)."
+    )
+    count: int = Field(6, ge=1, le=50, description="How many items, unless the request says `limit`.")
+    filter: Filter = Field(Filter(), description="Which items may be shown; see below.")
+    template: Name = Field("grid", description="The template of HTML and text.")
+    least_confidence: float = Field(
+        0.0, ge=0, le=1, description="Below this confidence of the model the person gets popular items of a favoured category instead."
+    )
+    segments: Annotated[tuple[Name, ...], Field(max_length=20)] = Field(
+        (),
+        description="Where the model does not answer, the person gets what is popular in the first of these segments they are in, "
+        "before what is popular in their category.",
+    )
+    deadline_ms: int | None = Field(None, ge=20, le=10_000, description="Answer within so many milliseconds; empty: the setting.")
+    objective: Literal["click", "conversion", "revenue", "margin"] = Field(
+        "click", description="What the placement is for: the score that orders its items, unless a rule's formula does; see rules."
+    )
+    blocked: tuple[Text, ...] = Field(
+        (), description="Ids of items, or of item groups, that must never be shown; an item blocks its group."
+    )
+    open_pixel: bool = Field(False, description="An invisible picture in HTML that tells when a letter was opened.")
+    fixed: Fixed = Field(Fixed(), description="What is shown when nothing passes the filter; see below.")
+    description: Text = Field("", description="For the people who edit it.")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The published version of a placement."""
+
+    name: str
+    number: int
+    version: int
+    placement: Placement

@@ -1,32 +1,22 @@
-"""Reading and publishing placements."""
+"""Reading and publishing placements from within the program; people use the routes and commands of the kind."""
 
-from app.core import versioned
 from app.core.db import Database
-from app.core.errors import NotFound
-from app.core.versioned import Document
-from app.decisions.placements.defaults import DEFAULTS
 from app.decisions.placements.domain import Placement
+from app.decisions.placements.kind import KIND
+from app.documents import service, store
+from app.documents.kinds import Document, named
 
 
 async def listed(db: Database, tenant: int) -> list[Document]:
     """Return the published placements, by name."""
-    return await versioned.published(db, "placement", tenant)
+    return await service.listed(db, KIND, tenant)
 
 
 async def publish(db: Database, tenant: int, name: str, placement: Placement) -> Document:
-    """Publish a new version of a placement."""
-    return await versioned.publish(db, "placement", tenant, name, placement.model_dump(mode="json"))
-
-
-async def history(db: Database, tenant: int, name: str) -> list[Document]:
-    """Return all versions of a placement, newest first; raises NotFound."""
-    found = await versioned.versions(db, "placement", tenant, name)
-    if not found:
-        raise NotFound(f"There is no placement named {name!r}.")
-    return found
+    """Publish a new version of a placement, whatever it says; raises Invalid for a bad name."""
+    return await store.add(db, KIND.table, tenant, named(KIND, name), placement.model_dump(mode="json"), who="morsel")
 
 
 async def add_defaults(db: Database, tenant: int) -> list[str]:
     """Give a fresh shop its placements; existing ones stay as they are."""
-    documents = {name: placement.model_dump(mode="json") for name, placement in DEFAULTS.items()}
-    return await versioned.add_missing(db, "placement", tenant, documents)
+    return await service.add_defaults(db, KIND, tenant)

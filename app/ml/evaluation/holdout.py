@@ -17,10 +17,14 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Holdout:
-    """`before` is what a model may know (ages counted from the moment); `targets` the distinct rows of each person after it."""
+    """`before` is what a model may know (ages counted from the moment); `targets` the distinct rows of each person after it.
+
+    `left_out` counts the people who bought after the moment and have no target, by why.
+    """
 
     before: Interactions
     targets: dict[int, Ints]
+    left_out: dict[str, int]
 
 
 def split(data: Interactions, days: float) -> Holdout:
@@ -34,11 +38,14 @@ def split(data: Interactions, days: float) -> Holdout:
     seen_person = np.bincount(before.person, minlength=data.people) > 0
     bought = late & (data.kind == contract.PURCHASE)
     wanted = bought if bought.any() else late & (data.kind >= contract.KINDS.index("click"))
+    buyers = np.unique(data.person[wanted])
     wanted &= seen_row[data.row] & seen_person[data.person]
     pairs = np.unique(data.person[wanted].astype(np.int64) * max(1, data.rows) + data.row[wanted])
     person, row = pairs // max(1, data.rows), pairs % max(1, data.rows)
     people, start = np.unique(person, return_index=True)
-    return Holdout(before, dict(zip(people.tolist(), np.split(row, start[1:]), strict=True) if len(people) else ()))
+    unknown = int((~seen_person[buyers]).sum())
+    left_out = {"not_known_before": unknown, "only_items_not_known_before": len(buyers) - unknown - len(people)}
+    return Holdout(before, dict(zip(people.tolist(), np.split(row, start[1:]), strict=True) if len(people) else ()), left_out)
 
 
 def evaluate(

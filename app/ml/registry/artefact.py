@@ -14,6 +14,8 @@ MANIFEST = "manifest.json"
 ROWS = "rows.bin"
 ROWS_TYPE = "<i4"
 FILES = ("top.onnx", "rank.onnx", "weights.bin", ROWS)
+# what scores rest on, all of it whole numbers and texts: a database gives them back as they were
+_SCORED_WITH = ("contract", "tenant", "recommender", "version", "rows", "history_items", "inputs", "files")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _CHUNK = 1 << 20
 
@@ -65,6 +67,12 @@ def fingerprint(path: Path) -> dict[str, Any]:
     return {"bytes": size, "sha256": digest.hexdigest()}
 
 
+def mark(manifest: dict[str, Any]) -> str:
+    """Return the SHA-256 of all in a manifest that scores rest on, checksums of files included."""
+    scored = {name: manifest.get(name) for name in _SCORED_WITH}
+    return hashlib.sha256(orjson.dumps(scored, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
 def read_manifest(place: Path) -> Manifest:
     """Read the manifest of an artefact; raises ArtefactError when it is missing, malformed or of another contract."""
     try:
@@ -79,9 +87,11 @@ def read_manifest(place: Path) -> Manifest:
     return manifest
 
 
-def verify(place: Path) -> Manifest:
-    """Check every file against the manifest; raises ArtefactError with the first difference."""
+def verify(place: Path, registered: str = "") -> Manifest:
+    """Check every file against the manifest, and that against its `mark` at registration, if given; raises ArtefactError."""
     manifest = read_manifest(place)
+    if registered and mark(manifest.document()) != registered:
+        raise ArtefactError(f"{place.name}: {MANIFEST} is not the one that was registered; restore the folder, or train or register anew")
     for name in FILES:
         expected = manifest.files.get(name)
         if expected is None:

@@ -13,12 +13,15 @@ from app.ml import contract
 from app.ml.contract import Batch, Floats, History, Ints
 from app.ml.registry.artefact import ROWS, ROWS_TYPE, ArtefactError, Manifest, verify
 
+_MOST_POPULAR = 1_000
 _ONNX_TYPES: dict[Any, str] = {np.int64: "tensor(int64)", np.float32: "tensor(float)"}
 
 ROWS_OF_FULL_CONFIDENCE = 5
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _USUAL_HISTORY, _USUAL_K = 50, 100
 _LONGEST_RUN_S = 0.03
+_LONGEST_HISTORY = 500
+_EXTREMES = ((0, 1, 0), (36_500, 1, 1), (1e6, 1, 0), (0, 60_000, 0), (1, 1, 1e9))  # age in days, times, amount
 # several tensors of so many scores live at once in a run, and ONNX Runtime keeps their memory for the next one
 _MOST_SCORES = 1_600_000
 _LARGEST_TABLE = 1_000_000
@@ -44,6 +47,8 @@ class LoadedModel:
         self._top = top
         self._rank = rank
         self._top_inputs = frozenset(one.name for one in top.get_inputs()) & frozenset(contract.BODY_INPUTS)
+        # the score at which most of it, or all, comes from what everybody gets, by group number; filled when it is loaded
+        self.popular_below: dict[int, float] = {}
         self._open = contract.open_mask(len(rows))
         self._open.flags.writeable = False
 
@@ -108,9 +113,9 @@ class LoadedModel:
         return np.asarray(self._rank.run(list(contract.RANK_OUTPUTS), feed)[0], np.float32)
 
 
-def load(place: Path) -> LoadedModel:
-    """Load an artefact; raises ArtefactError when it is missing, damaged, or breaks the contract."""
-    manifest = verify(place)
+def load(place: Path, registered: str = "") -> LoadedModel:
+    """Load an artefact; raises ArtefactError when it is missing, damaged, not the one of that `mark`, or breaks the contract."""
+    manifest = verify(place, registered)
     rows = np.fromfile(place / ROWS, ROWS_TYPE).astype(np.int64)
     if len(rows) != manifest.rows or not (np.diff(rows) > 0).all():
         raise ArtefactError(f"{place.name}: {ROWS} does not hold {manifest.rows} ascending group numbers")
@@ -118,8 +123,11 @@ def load(place: Path) -> LoadedModel:
         model = LoadedModel(manifest, rows, _session(place / "top.onnx", packed=True), _session(place / "rank.onnx", packed=False))
         _check_inputs(model._top, {**contract.BODY_INPUTS, **contract.TOP_INPUTS}, contract.TOP_INPUTS)
         _check_inputs(model._rank, {**contract.BODY_INPUTS, **contract.RANK_INPUTS}, contract.RANK_INPUTS)
+        _check_outputs("top.onnx", model._top, contract.TOP_OUTPUTS)
+        _check_outputs("rank.onnx", model._rank, contract.RANK_OUTPUTS)
         _try(model)
         model.batch = best_batch(model)
+        model.popular_below = popular_below(model)
     except ArtefactError as error:
         raise ArtefactError(f"{place.name}: {error}") from None
     except Exception as error:  # ONNX Runtime raises bare exceptions of many classes
@@ -150,21 +158,90 @@ def _check_inputs(session: ort.InferenceSession, allowed: dict[str, Any], needed
         raise ArtefactError(f"the graph does not read {', '.join(missing)}")
 
 
+def _check_outputs(name: str, session: ort.InferenceSession, needed: Sequence[str]) -> None:
+    found = [one.name for one in session.get_outputs()]
+    if missing := [output for output in needed if output not in found]:
+        raise ArtefactError(f"`{name}` gives no output {', '.join(missing)}; it gives {', '.join(found)}")
+
+
 def _try(model: LoadedModel) -> None:
-    """Score nobody's history and one with the last row; a graph that cannot, or answers NaN, is refused."""
+    """Score histories as people have them; a graph that cannot, or whose answer is no score or no row, is refused."""
     size = len(model.rows)
     if not size:
         raise ArtefactError("the model has no rows")
-    known = contract.history([size - 1], [contract.PURCHASE], [1], [1], [1])
-    batch = contract.assemble([contract.history(), known])
-    item, score = model.score_top(batch, 10, mask=np.zeros((1, size), np.float32))
-    if item.shape != (2, min(10, size)) or score.shape != item.shape or np.isnan(score).any():
-        raise ArtefactError("`top.onnx` does not answer as the contract says")
-    if item.min() < 0 or item.max() >= size:
-        raise ArtefactError("`top.onnx` names rows that do not exist")
-    rank = model.score_rank(batch, np.array([[0, size - 1, contract.PAD]] * 2))
-    if rank.shape != (2, 3) or np.isnan(rank).any() or not np.isneginf(rank[:, 2]).all():
-        raise ArtefactError("`rank.onnx` does not answer as the contract says")
+    for people in _tried(size):
+        batch = model.assemble(people)
+        k = min(10, size)
+        item, score = model.score_top(batch, 10, mask=np.zeros((1, size), np.float32))
+        for output, given in ((contract.ITEM, item), (contract.SCORE, score)):
+            _check_shape("top.onnx", output, given.shape, (len(people), k))
+        _check_scores("top.onnx", score)
+        if item.min() < 0 or item.max() >= size:
+            raise ArtefactError("`top.onnx` names rows that do not exist")
+        rank = model.score_rank(batch, np.array([[0, size - 1, contract.PAD]] * len(people)))
+        _check_shape("rank.onnx", contract.SCORE, rank.shape, (len(people), 3))
+        _check_scores("rank.onnx", rank)
+        if not np.isneginf(padded := rank[:, 2]).all():
+            raise ArtefactError(f"a padded candidate (-1) must score -inf in `rank.onnx`; it scored {padded[~np.isneginf(padded)][0]:.4g}")
+        _check_left_out(model, batch, item, score)
+
+
+def _check_shape(name: str, output: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if found != wanted:
+        raise ArtefactError(f"`{name}` gives `{output}` of shape {found} where the contract wants {wanted}")
+
+
+def _check_scores(name: str, found: Floats) -> None:
+    if not (np.isfinite(found) | np.isneginf(found)).all():
+        raise ArtefactError(f"`{name}` gives a score that is no number: scores are finite, or -inf where a place is empty")
+
+
+def _check_left_out(model: LoadedModel, batch: Batch, item: Ints, score: Floats) -> None:
+    """See that rows which are excluded, or masked with -inf, leave the list, and that padding excludes nothing."""
+    size, best = len(model.rows), item[:, :1]
+    exclude = np.concatenate([best, np.full_like(best, contract.PAD)], axis=1)
+    without, left = model.score_top(batch, 10, exclude=exclude)
+    if ((without == best) & ~np.isneginf(left)).any():
+        raise ArtefactError("an excluded row must score -inf in `top.onnx`; it is still in the list")
+    padding = np.full((len(best), 2), contract.PAD, np.int64)
+    if not np.array_equal(model.score_top(batch, 10, exclude=padding)[1], score):
+        raise ArtefactError("padding of `exclude` (-1) must exclude nothing in `top.onnx`; it changed scores")
+    mask = np.zeros((2, size), np.float32)
+    mask[1, best[-1]] = -np.inf
+    shown, masked = model.score_top(batch, 10, mask=mask, mask_id=np.ones(len(best), np.int64))
+    if ((shown == best[-1]) & ~np.isneginf(masked)).any():
+        raise ArtefactError("a row with -inf in `mask` must score -inf in `top.onnx`; it is still in the list")
+
+
+def _tried(size: int) -> list[list[History]]:
+    """Return batches of histories as people have them: none, short, as long as may be, old, without amounts, all of one kind."""
+    order = np.random.default_rng(0).permutation(size)[:_LONGEST_HISTORY]
+
+    def person(count: int, kind: int, age: float, times: float, amount: float) -> History:
+        rows = order[:count]
+        full = len(rows)
+        return contract.history(rows, np.full(full, kind), np.full(full, age), np.full(full, times), np.full(full, amount))
+
+    last = contract.history([size - 1], [contract.PURCHASE], [1], [1], [1])
+    kinds = range(len(contract.KINDS))
+    return [
+        [contract.history(), last],
+        [last],
+        [contract.history()],
+        [person(count, contract.PURCHASE, 1, 1, 1) for count in (2, 3, 5, 20, _LONGEST_HISTORY)],
+        [person(5, kind, 0, 1, 0) for kind in kinds],
+        [person(5, contract.KINDS.index("view"), age, times, amount) for age, times, amount in _EXTREMES],
+    ]
+
+
+def popular_below(model: LoadedModel) -> dict[int, float]:
+    """Return twice the score that nobody in particular gets, by group number: below it, popularity brought more than the person did.
+
+    A model that adds the same popular part for all answers an empty history with just that part; most models answer it with nothing.
+    """
+    item, score = model.score_top(model.assemble([contract.history()]), _MOST_POPULAR)
+    good = np.isfinite(score[0]) & (score[0] > 0)
+    return dict(zip(model.rows[item[0][good]].tolist(), (2 * score[0][good]).tolist(), strict=True))
 
 
 def best_batch(model: LoadedModel) -> int:

@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from app.core.logging import log
+from app.ml.dataset import Window
 from app.ml.evaluation import holdout
 from app.ml.interactions import Interactions
 from app.ml.recommenders.base import Recommender
+from app.ml.recommenders.popular.fit import Popular
 from app.ml.registry.artefact import Manifest, folder
+from app.ml.registry.details import figure
 from app.ml.registry.loader import load
 from app.ml.training import artefact
-from app.ml.training.dataset import Window
+from app.ml.training.verdict import POPULAR, loses
 
 MOST_PEOPLE = 2000
 """People sampled for the offline metrics."""
@@ -25,7 +28,10 @@ HOLDOUT_DAYS = 28.0
 
 @dataclass(frozen=True)
 class Job:
-    """What to train: for whom, what, on which window, from which seed; `holdout_days` of 0 leaves the metrics out."""
+    """What to train: for whom, what, on which window, from which seed; `holdout_days` of 0 leaves the metrics out.
+
+    `supply` is what the manifest tells of the events beside their window.
+    """
 
     tenant: str
     name: str
@@ -34,6 +40,7 @@ class Job:
     seed: int = 0
     history_items: int = 200
     holdout_days: float = HOLDOUT_DAYS
+    supply: dict[str, Any] = field(default_factory=dict)
 
 
 def run(job: Job, data: Interactions, store: Path) -> Manifest:
@@ -53,10 +60,16 @@ def run(job: Job, data: Interactions, store: Path) -> Manifest:
 
 
 def promotable(manifest: Manifest) -> bool:
-    """Tell whether a first model may go live by itself: it was measured, filled some places and every figure is finite."""
+    """Tell whether a first model may go live by itself: it was measured, filled some places, every figure is finite, and
+    `popular` is not better in every task."""
     measured = manifest.metrics.get("all", {})
     figures = [value for value in measured.values() if isinstance(value, int | float)]
-    return bool(measured.get("people")) and measured.get("filled", 0) > 0 and bool(np.isfinite(figures).all())
+    return (
+        bool(measured.get("people"))
+        and measured.get("filled", 0) > 0
+        and bool(np.isfinite(figures).all())
+        and not loses(manifest.recommender, manifest.metrics)
+    )
 
 
 def _draft(job: Job, data: Interactions) -> Manifest:
@@ -71,7 +84,7 @@ def _draft(job: Job, data: Interactions) -> Manifest:
         history_items=job.history_items,
         inputs=[],
         parameters=artefact.parameters(job.recommender),
-        data={**_window(job.window, data), "people": data.people, "events": len(data.row), "rows": data.rows},
+        data={**_window(job.window, data), "people": data.people, "events": len(data.row), "rows": data.rows, **job.supply},
         metrics={},
     )
 
@@ -88,9 +101,18 @@ def _measure(job: Job, draft: Manifest, data: Interactions) -> dict[str, Any]:
     if not held.targets or not len(held.before.row):
         log.warning("train.no_holdout", recommender=job.name, days=round(days, 3))
         return {}
+    own = _figures(job, job.recommender, draft, held)
+    figures = {"holdout_days": round(days, 3), **own, "left_out": held.left_out}
+    if job.name != POPULAR:
+        plain = _figures(job, Popular(), draft, held)
+        figures[POPULAR] = {task: value for task in ("all", "new") if (value := figure(plain, task)) is not None}
+    return figures
+
+
+def _figures(job: Job, recommender: Recommender, draft: Manifest, held: holdout.Holdout) -> dict[str, Any]:
+    """Fit a recommender on what lies before the hold-out and measure its artefact on the same people as any other."""
     rng = np.random.default_rng(job.seed)
     with tempfile.TemporaryDirectory(prefix="morsel-holdout-") as aside:
-        manifest = artefact.write(Path(aside), draft, job.recommender.fit(held.before, rng), held.before)
+        manifest = artefact.write(Path(aside), draft, recommender.fit(held.before, rng), held.before)
         model = load(folder(Path(aside), manifest.tenant, manifest.recommender, manifest.version))
-        figures = holdout.evaluate(model, held, most_people=MOST_PEOPLE, rng=rng)
-    return {"holdout_days": round(days, 3), **figures}
+        return holdout.evaluate(model, held, most_people=MOST_PEOPLE, rng=np.random.default_rng(job.seed))

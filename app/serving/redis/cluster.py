@@ -1,5 +1,7 @@
 """Reads of a Redis Cluster: one piece to each node a turn; each node is believed, and is lost, by itself."""
 
+# long: which node answers for what, and what happens when one is lost, is one decision
+
 import asyncio
 import contextlib
 import random

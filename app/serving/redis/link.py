@@ -1,5 +1,7 @@
 """A connection to one Redis process, opened again in the background for as long as it is lost."""
 
+# long: one connection is one state machine
+
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable

@@ -3,6 +3,8 @@
 While the breaker is open a read costs nothing; a background attempt closes it again.
 """
 
+# long: three kinds of servers behind one door
+
 import asyncio
 import contextlib
 from collections.abc import Set

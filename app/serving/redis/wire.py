@@ -3,6 +3,8 @@
 Replies are parsed by hiredis and matched in order, so after a time-out the connection is thrown away.
 """
 
+# long: the protocol of Redis, both directions
+
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence

@@ -9,20 +9,24 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from app.data.catalogue.values.categories import BELOW, above, comparable
 from app.decisions.placements.domain import Filter
+from app.serving.snapshot import clocked
 from app.serving.snapshot.arena import Documents
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-# built over item and group numbers and item ids alone
-_LASTING = ("index_of", "place_of", "numbers", "_by_group")
+# built over item and group numbers, item ids and words alone
+_LASTING = ("index_of", "place_of", "numbers", "categories", "_comparable", "_by_group", "fields")
+# What filters pass is kept up to so many bytes, but always of so many filters.
+_MASK_BYTES, _LEAST_MASKS, _MOST_MASKS = 128 * 2**20, 32, 512
 
 
 @dataclass(frozen=True)
 class Row:
-    """An item as it is read from the database."""
+    """An item as it is read from the database; moments in unix seconds."""
 
     item_no: int
     group_no: int
@@ -33,11 +37,17 @@ class Row:
     available: bool
     price: float
     document: bytes
+    currency: str = ""
+    sale: float | None = None
+    begins: float | None = None
+    ends: float | None = None
+    expires: float | None = None
+    created: float = float("nan")
 
 
 class Passing(NamedTuple):
     """What passes a filter: `items` bool[I], `groups` bool[G+1], `first` int64[G+1] the first such item of a group or -1, and
-    `first_of` the same for reading one by one.
+    `first_of` the same for reading one by one; `some` tells whether anything passes.
 
     The last place of the group arrays stands for index -1, a group that the catalogue does not have: it does not pass.
     """
@@ -46,14 +56,17 @@ class Passing(NamedTuple):
     groups: Bools
     first: Ints
     first_of: memoryview
+    some: bool
 
 
 @dataclass
 class Catalogue:
-    """All items of a tenant; an item's index is its place in the order of item numbers.
+    """All items of a tenant at a moment; an item's index is its place in the order of item numbers.
 
-    `group` int64[I] is the index of an item's group in `group_no` int64[G], both ascending by number. `price` float64[I] is
-    NaN where there is none. `code[name]` int32[I] points into `words[name]` for kind, category and brand.
+    `group` int64[I] is the index of an item's group in `group_no` int64[G], both ascending by number. `available` bool[I] and
+    `price` float64[I], NaN where there is none, hold until the unix moment `until`: `timed` has what moves with the clock.
+    `code[name]` int32[I] points into `words[name]` for kind, category, brand and currency. `created` float64[I] is when each item came,
+    in unix seconds; empty in a picture on disk that is older than this column.
     """
 
     item_no: Ints
@@ -67,6 +80,9 @@ class Catalogue:
     documents: Documents
     offsets: Ints
     changed: dict[int, bytes] = field(default_factory=dict)
+    timed: clocked.Timed = field(default_factory=clocked.none)
+    until: float = float("inf")
+    created: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.item_no)
@@ -80,6 +96,20 @@ class Catalogue:
     def place_of(self) -> dict[int, int]:
         """Group index by group number."""
         return {number: index for index, number in enumerate(self.group_no.tolist())}
+
+    @cached_property
+    def categories(self) -> dict[str, str]:
+        """Every category that an item is in, also by one below it, as it is spelled, by its comparable form."""
+        found: dict[str, str] = {}
+        for word in self.words["category"]:
+            while word:
+                found.setdefault(comparable(word), word)
+                word = above(word)
+        return found
+
+    @cached_property
+    def _comparable(self) -> dict[str, list[str]]:
+        return {name: list(map(comparable, words)) for name, words in self.words.items()}
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -107,13 +137,19 @@ class Catalogue:
         return {}
 
     @cached_property
+    def fields(self) -> dict[str, tuple[list[Any], dict[int, bytes]]]:
+        """Fields of all documents that rules read, and the changed documents they were read from; see `item_facts`."""
+        return {}
+
+    @cached_property
     def shelves(self) -> dict[str, Any]:
-        """Items prepared for showing, by locale; filled by `app.serving.items`."""
+        """Items prepared for showing, by locale; filled by `app.serving.render.shelf`."""
         return {}
 
     def prepare(self) -> None:
         """Build the indexes that are otherwise built on first use."""
-        self.index_of, self.place_of, self.numbers, self.cells, self._by_group, self._masks, self.shelves  # noqa: B018 - reading a cached property builds it
+        self.index_of, self.place_of, self.numbers, self.categories, self._comparable, self.cells, self._by_group, self._masks, self.shelves  # noqa: B018 - reading a cached property builds it
+        self.fields  # noqa: B018
 
     def take_over(self, before: "Catalogue") -> None:
         """Use the objects of an earlier catalogue for the items that both begin with, which are most: new items have higher numbers."""
@@ -160,16 +196,24 @@ class Catalogue:
         """Return what is available and passes a filter; remembered."""
         found = self._masks.get(wanted.key)
         if found is None:
-            if len(self._masks) >= 512:
-                self._masks.clear()
-            items = self._passing_items(wanted)
-            first = np.full(len(self.group_no) + 1, -1, np.int64)
-            order, _ = self._by_group
-            # written backwards, so that of several items of a group the first one stays
-            good = order[items[order]][::-1]
-            first[self.group[good]] = good
-            found = self._masks[wanted.key] = Passing(items, first >= 0, first, first.data)
+            found = self.first_of(self._passing_items(wanted))
+            self.keep(wanted, found)
         return found
+
+    def keep(self, wanted: Filter, passing: "Passing") -> None:
+        """Remember what passes a filter."""
+        while len(self._masks) >= min(_MOST_MASKS, max(_LEAST_MASKS, _MASK_BYTES // (len(self) + 9 * len(self.group_no) + 1))):
+            del self._masks[next(iter(self._masks))]
+        self._masks[wanted.key] = passing
+
+    def first_of(self, items: Bools) -> "Passing":
+        """Return what passes as items and by group."""
+        first = np.full(len(self.group_no) + 1, -1, np.int64)
+        order, _ = self._by_group
+        # written backwards, so that of several items of a group the first one stays
+        good = order[items[order]][::-1]
+        first[self.group[good]] = good
+        return Passing(items, first >= 0, first, first.data, bool(items.any()))
 
     def _passing_items(self, wanted: Filter) -> Bools:
         items = self.available.copy()
@@ -178,35 +222,65 @@ class Catalogue:
                 items &= self._coded(name, allowed)
         if wanted.not_categories:
             items &= ~self._coded("category", wanted.not_categories)
+        if wanted.not_brands:
+            items &= ~self._coded("brand", wanted.not_brands)
+        if wanted.price_min is not None or wanted.price_max is not None:
+            items &= self._priced_in(wanted.currency or self.main_currency)
         if wanted.price_min is not None:
             items &= self.price >= wanted.price_min
         if wanted.price_max is not None:
             items &= self.price <= wanted.price_max
         return items
 
+    @cached_property
+    def main_currency(self) -> str:
+        """The currency of most priced items, '' when no price has one; it is what bounds of a price mean."""
+        counts = np.bincount(self.code["currency"][~np.isnan(self.price)], minlength=len(self.words["currency"]))
+        named = [(int(count), word) for count, word in zip(counts, self.words["currency"], strict=True) if word and count]
+        return max(named, default=(0, ""))[1]
+
+    def _priced_in(self, currency: str) -> Bools:
+        # a price without a currency is one of the shop's own
+        return self._coded("currency", (currency, "") if currency == self.main_currency else (currency,))
+
     def _coded(self, name: str, allowed: Iterable[str]) -> Bools:
         # a category also names what lies below it: "Shoes" passes "Shoes > Boots"
-        prefixes = tuple(f"{word} > " for word in allowed)
-        exact = set(allowed)
-        codes = [code for code, word in enumerate(self.words[name]) if word in exact or (name == "category" and word.startswith(prefixes))]
+        exact = {comparable(word) for word in allowed}
+        prefixes = tuple(f"{word}{BELOW}" for word in exact) if name == "category" else ()
+        codes = [code for code, word in enumerate(self._comparable[name]) if word in exact or (prefixes and word.startswith(prefixes))]
         return np.isin(self.code[name], codes)
 
     def word(self, name: str, index: int) -> str:
         """Return an item's kind, category or brand."""
         return str(self.words[name][self.code[name][index]])
 
-    def with_changes(self, rows: list[Row]) -> "Catalogue | None":
-        """Return a copy in which some items have changed; None when an item or word is new, which needs a fresh base."""
+    def at(self, now: float) -> "Catalogue":
+        """Return a copy with the stock and the prices of a unix moment."""
+        fresh = self._copy()
+        fresh.until = clocked.settle(fresh.timed, fresh.available, fresh.price, now)
+        return fresh
+
+    def _copy(self) -> "Catalogue":
+        fresh = Catalogue(
+            self.item_no, self.item_ids, self.group, self.group_no, self.available.copy(), self.price.copy(),
+            {name: code.copy() for name, code in self.code.items()}, self.words, self.documents, self.offsets, dict(self.changed),
+            self.timed, self.until, self.created,
+        )  # fmt: skip
+        # the items and their groups stay, so what was built over them serves on
+        fresh.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
+        return fresh
+
+    def with_changes(self, rows: list[Row], now: float) -> "Catalogue | None":
+        """Return a copy of a unix moment in which some items have changed.
+
+        None when an item or word is new, or an item has another group, which needs a fresh base.
+        """
         indexes = [self.index_of_number(row.item_no) for row in rows]
         if any(index < 0 for index in indexes):
             return None
         codes = {name: {word: code for code, word in enumerate(words)} for name, words in self.words.items()}
-        fresh = Catalogue(
-            self.item_no, self.item_ids, self.group, self.group_no, self.available.copy(), self.price.copy(),
-            {name: code.copy() for name, code in self.code.items()}, self.words, self.documents, self.offsets, dict(self.changed),
-        )  # fmt: skip
-        # the items and their groups stay, so what was built over them serves on
-        fresh.__dict__.update({name: self.__dict__[name] for name in _LASTING if name in self.__dict__})
+        fresh = self._copy()
+        timed = []
         for index, row in zip(indexes, rows, strict=True):
             if row.group_no != self.group_no[self.group[index]]:
                 return None
@@ -218,4 +292,8 @@ class Catalogue:
             fresh.available[index] = row.available
             fresh.price[index] = row.price
             fresh.changed[index] = row.document
+            if row.sale is not None or row.expires is not None:
+                timed.append(clocked.entry(index, row.available, row.price, row.sale, row.begins, row.ends, row.expires))
+        fresh.timed = clocked.replaced(fresh.timed, indexes, timed)
+        fresh.until = clocked.settle(fresh.timed, fresh.available, fresh.price, now)
         return fresh

@@ -4,12 +4,13 @@
 `current.json` names both with their checksums and is replaced in one step.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,19 @@ from app.core.locks import alone
 from app.serving.snapshot import arena
 from app.serving.snapshot.catalogue import Catalogue
 
-_ARRAYS = ("item_no", "group", "group_no", "available", "price", "offsets")
+_ARRAYS = ("item_no", "group", "group_no", "available", "price", "offsets", "timed")
 _ARENA = "arena.bin"
-_CODES = ("kind", "category", "brand")
-FORMAT = 2
+_CODES = ("kind", "category", "brand", "currency")
+FORMAT = 3
 
 
 class Damaged(ValueError):
     """The snapshot on disk is missing, half written or changed."""
 
 
-@contextmanager
-def writing(folder: Path) -> Iterator[bool]:
-    """Hold the writer's lock of a folder; yields False when another process writes now."""
-    with alone(folder / "write.lock") as mine:
-        yield mine
+def writing(folder: Path) -> AbstractContextManager[bool]:
+    """Hold the writer's lock of a folder; gives False when another process writes now."""
+    return alone(folder / "write.lock")
 
 
 def current(folder: Path) -> dict[str, Any]:
@@ -45,12 +44,29 @@ def current(folder: Path) -> dict[str, Any]:
         raise Damaged(f"no snapshot in {folder}") from error
     if not isinstance(pointer, dict) or pointer.get("format") != FORMAT:
         raise Damaged("the snapshot has another format")
+    kinds = {"base": str, "config": str, "config_sum": str, "sums": dict, "versions": dict}
+    if any(not isinstance(pointer.get(name), kind) for name, kind in kinds.items()):
+        raise Damaged("current.json of the snapshot is not whole")
     return pointer
 
 
 def save(folder: Path, catalogue: Catalogue | None, config: dict[str, Any], versions: dict[str, int]) -> None:
-    """Write a snapshot beside the last one, then make it the current one; without a catalogue the last one stays."""
+    """Write a snapshot beside the last one, then make it the current one; without a catalogue the last one stays.
+
+    Raises OSError when the disk takes it not; the last one is whole then, and no half of the new one is left.
+    """
     mark = secrets.token_hex(6)
+    try:
+        _save(folder, mark, catalogue, config, versions)
+    except OSError:
+        shutil.rmtree(folder / f"base-{mark}", ignore_errors=True)
+        for name in (f"config-{mark}.json", f"current.{mark}.json"):
+            with contextlib.suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _save(folder: Path, mark: str, catalogue: Catalogue | None, config: dict[str, Any], versions: dict[str, int]) -> None:
     if catalogue is None:
         pointer = current(folder)
         base, sums = pointer["base"], pointer["sums"]
@@ -75,7 +91,7 @@ def save(folder: Path, catalogue: Catalogue | None, config: dict[str, Any], vers
 def _save_base(base: Path, catalogue: Catalogue) -> dict[str, str]:
     base.mkdir(mode=0o700)
     arrays: dict[str, Any] = {name: getattr(catalogue, name) for name in _ARRAYS}
-    arrays |= {f"code_{name}": catalogue.code[name] for name in _CODES}
+    arrays |= {f"code_{name}": catalogue.code[name] for name in _CODES} | {"created": catalogue.created}
     texts = {"item_ids": catalogue.item_ids, "words": catalogue.words, "changed": _spelled(catalogue)}
     arrays["texts"] = np.frombuffer(orjson.dumps(texts), np.uint8)
     for name, array in arrays.items():
@@ -114,8 +130,9 @@ def load(folder: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
         words=texts["words"],
         code={name: arrays[f"code_{name}"] for name in _CODES},
         changed={int(index): document.encode() for index, document in texts["changed"].items()},
+        created=arrays.get("created", np.zeros(0)),
     )
-    return catalogue, orjson.loads(raw), pointer["versions"]
+    return catalogue.at(time.time()), orjson.loads(raw), pointer["versions"]
 
 
 def share(folder: Path, catalogue: Catalogue) -> bool:

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.access.directory import AccessDirectory
-from app.access.rotation import load_directory
-from app.core import changes, telemetry
+from app.access.tokens.rotation import load_directory
+from app.core import changes, outage, telemetry
 from app.core.db import Database
 from app.core.logging import log
 from app.core.settings import Settings
@@ -22,15 +24,15 @@ from app.serving.snapshot.building import build
 from app.serving.snapshot.catalogue import Catalogue
 from app.serving.snapshot.snapshot import Config, LiveModel, Snapshot, placed_model
 
-_CONFIG_AREAS = ("content", "models", "popular")
 _BASE_EVERY_S = 60.0
-DOWN = (SQLAlchemyError, OSError, TimeoutError)
+_ACCESS = 0
+_WRITE_AGAIN_S = 60.0
 
 
 class Holder:
     """The current snapshot of every tenant, and the access directory.
 
-    `refresh` never raises for want of a database: the last picture stays.
+    `refresh` never raises for want of a database, the last picture stays, nor for a disk that takes nothing.
     """
 
     def __init__(self, db: Database, settings: Settings, on_access: Any) -> None:
@@ -46,6 +48,11 @@ class Holder:
         self._refused: dict[tuple[int, str, str], float] = {}
         self._saved_base: dict[int, float] = {}
         self.confirmed_at = 0.0
+        self._told = ""
+        self._unwritten: dict[int, tuple[float, Callable[[], None]]] = {}
+        self._told_of_disk: set[str] = set()
+        # of two looks at once the one that read earlier must not install later
+        self._looking = asyncio.Lock()
 
     @property
     def ready(self) -> bool:
@@ -57,32 +64,50 @@ class Holder:
         await asyncio.to_thread(self._from_disk)
         await self.refresh()
 
+    def document(self, tenant: int) -> dict[str, Any]:
+        """Return the configuration that a tenant's snapshot was read from, JSON-ready."""
+        return self._documents[tenant]
+
     async def follow(self) -> None:
         """Refresh for ever."""
         while True:
             await asyncio.sleep(self._settings.refresh_ms / 1000)
             try:
+                await self.turn(time.time())
                 await self.refresh()
             except Exception as error:
                 # a fault in one refresh must not end all later ones; the last picture stays and the age shows it
                 log.error("snapshot.fault", error=type(error).__name__, exc_info=error)
 
+    async def turn(self, now: float) -> None:
+        """Let sales and rules begin and end, and items expire, that are due at a unix moment; needs no database."""
+        for tenant, snapshot in list(self.current.items()):
+            for program in snapshot.programs.values():
+                if program.due(now):
+                    await asyncio.to_thread(program.turn, now)
+            if now >= snapshot.catalogue.until:
+                await asyncio.to_thread(self._install, tenant, snapshot.catalogue.at(now), self._documents[tenant])
+
     async def refresh(self) -> bool:
         """Read what changed since the last look; False when PostgreSQL is away."""
         try:
-            async with asyncio.timeout(60):
+            async with self._looking, asyncio.timeout(60):
                 versions = await changes.versions(self._db)
                 await self._refresh_access(versions)
                 for (tenant,) in await self._db.rows("select tenant from tenant order by tenant"):
                     mine = {area: version for (owner, area), version in versions.items() if owner == tenant}
                     await self._refresh_tenant(tenant, mine)
-        except DOWN as error:
+                await self._write_again()
+        except Exception as error:
+            if not outage.is_database(error):
+                raise
             telemetry.ERRORS.labels("postgresql", "refresh").inc()
-            if self.confirmed_at == 0 or time.monotonic() - self.confirmed_at < 5:
-                log.warning("snapshot.database_down", error=type(error).__name__)
+            if (why := outage.cause(error)) != self._told:  # each reason once, not each second
+                log.warning("snapshot.database_down", database=outage.place(self._db.url), error=why)
+                self._told = why
             telemetry.SNAPSHOT_AGE.set(self.age())
             return False
-        self.confirmed_at = time.monotonic()
+        self.confirmed_at, self._told = time.monotonic(), ""
         telemetry.SNAPSHOT_AGE.set(0)
         return True
 
@@ -92,26 +117,45 @@ class Holder:
 
     async def _refresh_access(self, versions: dict[tuple[int, str], int]) -> None:
         seen = {f"{t}:{area}": v for (t, area), v in versions.items() if area in ("access", "revocations")}
-        if self._versions.get(0) == seen:
+        if self._versions.get(_ACCESS) == seen:
             return
         directory = await load_directory(self._db, self._settings)
         self._on_access(directory)
-        self._versions[0] = seen
-        await asyncio.to_thread(self._save_access, directory)
+        self._versions[_ACCESS] = seen
+        await asyncio.to_thread(self._write, _ACCESS, partial(self._save_access, directory))
 
     async def _refresh_tenant(self, tenant: int, versions: dict[str, int]) -> None:
         known = self._versions.get(tenant, {})
         old = self.current.get(tenant)
         catalogue, fresh = await self._catalogue(tenant, versions, known, old)
-        document = self._documents.get(tenant)
-        if document is None or any(versions.get(area) != known.get(area) for area in _CONFIG_AREAS):
-            document = await source.config(self._db, tenant)
+        changed = {area for area in {*versions, *known} if versions.get(area) != known.get(area)} - {"catalogue"}
+        document = await source.config(self._db, tenant, self._documents.get(tenant), {*changed, "catalogue"} if fresh else changed)
         retry = self._due_again(tenant)
         if old is not None and catalogue is old.catalogue and document is self._documents.get(tenant) and not retry:
             return
         await asyncio.to_thread(self._install, tenant, catalogue, document)
         self._versions[tenant] = versions
-        await asyncio.to_thread(self._save, tenant, fresh, versions)
+        await asyncio.to_thread(self._write, tenant, partial(self._save, tenant, fresh, versions))
+
+    def _write(self, what: int, write: Callable[[], None]) -> None:
+        """Write a tenant's snapshot, or the access directory, to the disk; what that does not take is told, and tried again later."""
+        try:
+            write()
+        except OSError as error:
+            telemetry.ERRORS.labels("disk", "snapshot").inc()
+            self._unwritten[what] = (time.monotonic() + _WRITE_AGAIN_S, write)
+            if (why := error.strerror or outage.cause(error)) not in self._told_of_disk:
+                log.warning("snapshot.not_written", folder=str(self._folder), error=why)
+                self._told_of_disk.add(why)
+            return
+        if self._unwritten.pop(what, None) is not None and not self._unwritten:
+            log.info("snapshot.written", folder=str(self._folder))
+            self._told_of_disk.clear()
+
+    async def _write_again(self) -> None:
+        for what, (due, write) in list(self._unwritten.items()):
+            if time.monotonic() > due:
+                await asyncio.to_thread(self._write, what, write)
 
     async def _catalogue(
         self, tenant: int, versions: dict[str, int], known: dict[str, int], old: Snapshot | None
@@ -121,12 +165,12 @@ class Holder:
         if old is not None and tenant in self._marks:
             most = max(1000, len(old.catalogue) // 20)
             rows, mark = await source.changed_items(self._db, tenant, self._marks[tenant], most)
-            if len(rows) <= most and (changed := old.catalogue.with_changes(rows)) is not None:
+            if len(rows) <= most and (changed := old.catalogue.with_changes(rows, time.time())) is not None:
                 self._marks[tenant] = mark
                 return changed, False
             del rows
         found, mark = await source.items(self._db, tenant, self._folder / str(tenant))
-        built = await asyncio.to_thread(build, found)
+        built = await asyncio.to_thread(build, found, time.time())
         if old is not None:
             built.take_over(old.catalogue)
         self._marks[tenant] = mark
@@ -137,7 +181,7 @@ class Holder:
         old = self.current.get(tenant)
         models: dict[str, LiveModel] = {}
         for recommender, (model_no, version) in config.models.items():
-            loaded = self._model(tenant, config.tenant_name, recommender, version)
+            loaded = self._model(tenant, config, recommender, version)
             if loaded is not None:
                 models[recommender] = placed_model(model_no, loaded, catalogue)
             elif old is not None and recommender in old.models:
@@ -150,11 +194,12 @@ class Holder:
         wanted = {(tenant, recommender, one.loaded.version) for recommender, one in models.items()}
         self._loaded = {key: model for key, model in self._loaded.items() if key[0] != tenant or key in wanted}
 
-    def _model(self, tenant: int, tenant_name: str, recommender: str, version: str) -> LoadedModel | None:
+    def _model(self, tenant: int, config: Config, recommender: str, version: str) -> LoadedModel | None:
         key = (tenant, recommender, version)
         if key not in self._loaded:
             try:
-                self._loaded[key] = load_model(self._settings.model_dir, tenant_name, recommender, version)
+                mark = config.marks.get(recommender, "")
+                self._loaded[key] = load_model(self._settings.model_dir, config.tenant_name, recommender, version, mark)
                 self._refused.pop(key, None)
             except (ArtefactError, OSError) as error:
                 if key not in self._refused:
@@ -166,13 +211,15 @@ class Holder:
         return any(key[0] == tenant and time.monotonic() > due for key, due in self._refused.items())
 
     def _from_disk(self) -> None:
-        access = self._folder / "access.json"
-        if access.exists():
-            try:
-                self._on_access(AccessDirectory.from_document(orjson.loads(access.read_bytes())))
-            except (ValueError, OSError) as error:
-                log.error("snapshot.access_damaged", error=str(error))
+        try:
+            with suppress(FileNotFoundError):  # a first start
+                self._on_access(AccessDirectory.from_document(orjson.loads((self._folder / "access.json").read_bytes())))
+        except (ValueError, TypeError, AttributeError, LookupError, OSError) as error:
+            log.error("snapshot.access_damaged", error=str(error))
         for place in sorted(self._folder.glob("[0-9]*")):
+            if not (place.name.isascii() and place.name.isdigit() and place.is_dir()):
+                log.warning("snapshot.stray", name=place.name)  # a copy that somebody made by hand
+                continue
             try:
                 catalogue, document, versions = _load(place)
             except disk.Damaged as error:
@@ -222,3 +269,10 @@ def _load(place: Path) -> tuple[Catalogue, dict[str, Any], dict[str, int]]:
         except disk.Damaged:
             time.sleep(0.05)
     return disk.load(place)
+
+
+async def snapshot_of(db: Database, tenant: int) -> Snapshot:
+    """Read a tenant's snapshot from PostgreSQL without its models, for what looks at a shop once."""
+    found, _ = await source.items(db, tenant)
+    catalogue = await asyncio.to_thread(build, found, time.time())
+    return Snapshot(tenant, catalogue, Config.read(await source.config(db, tenant)), {}, time.monotonic())

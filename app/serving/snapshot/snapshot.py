@@ -1,92 +1,62 @@
 """One consistent picture of a tenant, which a request holds on to from its first step to its last."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.content.liquid import BadTemplate
-from app.content.templates.defaults import DEFAULTS as DEFAULT_TEMPLATES
-from app.content.templates.domain import Template, from_document
-from app.core.logging import log
-from app.decisions.placements.domain import Filter, Placement
-from app.ml.registry.loader import LoadedModel
+from app.content.templates.domain import Template
+from app.core.parts import Loaded, Part
+from app.decisions.placements.domain import Filter
+from app.decisions.placements.domain import Placed as Placed
+from app.decisions.rules.program import Program
+from app.ml.registry.part import Chosen
+from app.serving.snapshot import parts
 from app.serving.snapshot.catalogue import Catalogue, Ints
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """The published version of a placement."""
-
-    name: str
-    number: int
-    version: int
-    placement: Placement
-
-
-@dataclass(eq=False)
-class LiveModel:
-    """A loaded model with its place in this catalogue: `groups` int64[N] is the group index of each row, -1 for none."""
-
-    model_no: int
-    loaded: LoadedModel
-    groups: Ints
-    keys: dict[str, int] = field(default_factory=dict)
-    masks: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-
-    def mask_id(self, wanted: Filter, catalogue: Catalogue) -> int:
-        """Return the number of the mask row of a filter, adding it when it is new; row 0 is open."""
-        key = wanted.key
-        found = self.keys.get(key)
-        if found is not None:
-            return found
-        if len(self.keys) >= 256:
-            self.keys = {}
-            self.masks = self.masks[:1]
-        if not len(self.masks):
-            self.masks = np.zeros((1, len(self.groups)), np.float32)
-        open_groups = catalogue.passing(wanted).groups
-        row = np.where(open_groups[self.groups], np.float32(0), np.float32(-np.inf)).astype(np.float32)
-        # a new array, never a changed one: a batch in the scoring thread may still read the old
-        self.masks = np.vstack([self.masks, row[None, :]])
-        self.keys[key] = len(self.masks) - 1
-        return self.keys[key]
-
-
-def placed_model(model_no: int, loaded: LoadedModel, catalogue: Catalogue) -> LiveModel:
-    """Put a loaded model over a catalogue."""
-    return LiveModel(model_no, loaded, catalogue.group_index(loaded.rows))
+from app.serving.snapshot.live import Floats as Floats
+from app.serving.snapshot.live import LiveModel as LiveModel
+from app.serving.snapshot.live import placed_model as placed_model
+from app.serving.snapshot.rules import programs
 
 
 @dataclass(frozen=True)
 class Config:
-    """What people decided: placements, templates, popular lists."""
+    """What people decided: placements, templates, popular lists; `groups` are the numbers of the groups that placements block by id.
+
+    `marks` tell of each live model which manifest was registered. `loaded` has every part by its name; what answers read most has
+    a field of its own.
+    """
 
     tenant_name: str
     placements: dict[str, Placed]
     templates: dict[str, Template]
     popular: dict[str, Ints]
     models: dict[str, tuple[int, str]]
+    groups: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    loaded: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> "Config":
-        """Read the JSON-ready form; a template that cannot be compiled is left out and logged."""
-        templates: dict[str, Template] = {name: from_document(name, 0, body) for name, body in DEFAULT_TEMPLATES.items()}
-        for name, version, body in document["templates"]:
-            try:
-                templates[name] = from_document(name, version, body)
-            except BadTemplate as error:
-                log.error("template.unusable", template=name, version=version, error=str(error))
+        """Load all parts from their JSON-ready form."""
+        loaded = {part.name: part.load(document.get(part.name)) for part in parts.PARTS}
+        models: dict[str, Chosen] = loaded["models"]
         return cls(
-            document["tenant"],
-            {name: Placed(name, number, version, Placement.model_validate(body)) for name, number, version, body in document["placements"]},
-            templates,
-            {segment: np.array(groups, np.int64) for segment, (groups, _) in document["popular"].items()},
-            {recommender: (model_no, version) for recommender, model_no, version in document["models"]},
+            loaded["tenant"],
+            loaded["placements"],
+            loaded["templates"],
+            loaded["popular"],
+            {recommender: (one.model_no, one.version) for recommender, one in models.items()},
+            loaded["groups"],
+            {recommender: one.mark for recommender, one in models.items() if one.mark},
+            loaded,
         )
+
+    def of(self, part: Part[Loaded]) -> Loaded:
+        """Return what a part loaded."""
+        found: Loaded = self.loaded[part.name]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +70,25 @@ class Snapshot:
     confirmed_at: float
     _popular: dict[tuple[str, str], Ints] = field(default_factory=dict)
 
+    @cached_property
+    def programs(self) -> dict[str, Program]:
+        """The rules of each placement that has some, ready to act."""
+        return programs.made(self.config, self.catalogue)
+
     def warm(self) -> None:
-        """Prepare what the first requests would otherwise wait for: the item index, and each placement's filter."""
+        """Prepare what the first requests would otherwise wait for: the item index, and what each part asks for."""
         self.catalogue.prepare()
-        for placed in self.config.placements.values():
-            self.popular("", placed.placement.filter)
-            model = self.models.get(placed.placement.recommender)
-            if model is not None:
-                model.mask_id(placed.placement.filter, self.catalogue)
+        programs.warm(self.programs)
+        for part in parts.PARTS:
+            if part.name in self.config.loaded:
+                part.warm(self.config.loaded[part.name], self)
+
+    def prepare(self, wanted: Filter, recommender: str) -> None:
+        """Compute what passes a filter in the list of everybody, and for a recommender's live model."""
+        self.popular("", wanted)
+        model = self.models.get(recommender)
+        if model is not None:
+            model.mask_id(wanted, self.catalogue)
 
     def popular(self, segment: str, wanted: Filter) -> Ints:
         """Return the group indexes of a popular list that pass a filter, best first; remembered.

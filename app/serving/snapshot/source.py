@@ -1,18 +1,18 @@
 """Reads from PostgreSQL what a snapshot is made of."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from app.content.templates import service as templates
 from app.core.db import Database, driver
-from app.decisions.placements import service as placements
-from app.ml.registry import service as registry
+from app.serving.snapshot import parts
 from app.serving.snapshot.building import Rows
 from app.serving.snapshot.catalogue import Row
 
 _ITEM = (
     "item_no, group_no, item_id, kind, category, brand, available and not absent, coalesce(price::float8, 'NaN'), "
-    "convert_to(document::text, 'UTF8')"
+    "convert_to(document::text, 'UTF8'), currency, sale_price::float8, extract(epoch from sale_from)::float8, "
+    "extract(epoch from sale_until)::float8, extract(epoch from expires_at)::float8, extract(epoch from created_at)::float8"
 )
 # so many are decoded between two looks at the requests that wait
 _AT_ONCE = 500
@@ -48,15 +48,13 @@ async def _oldest_running(db: Database) -> str:
     return str((await db.rows("select pg_snapshot_xmin(pg_current_snapshot())::text"))[0][0])
 
 
-async def config(db: Database, tenant: int) -> dict[str, Any]:
-    """Return placements, templates, popular lists and live models, JSON-ready, as the disk keeps them."""
-    lists = await db.rows("select segment, groups, scores from popular_list where tenant = :tenant", tenant=tenant)
-    live = await registry.live(db, tenant)
-    name = (await db.rows("select name from tenant where tenant = :tenant", tenant=tenant))[0][0]
-    return {
-        "tenant": name,
-        "placements": [[d.name, d.number, d.version, d.body] for d in await placements.listed(db, tenant)],
-        "templates": [[d.name, d.version, d.body] for d in await templates.listed(db, tenant)],
-        "popular": {segment: [list(groups), list(scores)] for segment, groups, scores in lists},
-        "models": [[one.recommender, one.model_no, one.version] for one in live.values()],
-    }
+async def config(db: Database, tenant: int, kept: dict[str, Any] | None = None, changed: Collection[str] = ()) -> dict[str, Any]:
+    """Return every part beside the items, JSON-ready, as the disk keeps it.
+
+    Of what is `kept` from before only what lies in areas that changed, and what it lacks, is read again; it is itself the answer where
+    nothing is.
+    """
+    due = [part for part in parts.PARTS if kept is None or part.name not in kept or not set(part.areas).isdisjoint(changed)]
+    if kept is not None and not due:
+        return kept
+    return {**(kept or {}), **{part.name: await part.read(db, tenant) for part in due}}

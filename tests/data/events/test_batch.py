@@ -12,10 +12,12 @@ from cryptography.exceptions import InvalidTag
 
 from app.core.db import Database
 from app.data.events import store
-from app.data.events.domain import Kind, message_key
+from app.data.events.domain import message_key
+from app.data.events.formats.segment_api import Arrival, Refused, arrival, read
 from app.data.events.intake import Intake
-from app.data.events.segment import Arrival, Refused, arrival, read
-from app.data.people.keys import DataKeys
+from app.data.identity.traits import traits_of
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
 from tests.data.conftest import Put, event
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -53,7 +55,12 @@ async def send(http: httpx.AsyncClient, *messages: Any, **more: Any) -> dict[str
         ("Cart Cleared", Kind.CART_CLEAR),
         ("empty-cart", Kind.CART_CLEAR),
         ("Something Else", Kind.NONE),
-        ("Order Refunded", Kind.NONE),
+        ("Order Refunded", Kind.RETURN),
+        ("ProductViewed", Kind.VIEW),
+        ("orderCompleted", Kind.PURCHASE),
+        ("AddToCart", Kind.CART),
+        ("ViewContent", Kind.VIEW),
+        ("注文完了", Kind.NONE),
     ],
 )
 def test_commerce_names_become_kinds(name: str, kind: Kind) -> None:
@@ -61,7 +68,7 @@ def test_commerce_names_become_kinds(name: str, kind: Kind) -> None:
 
 
 def test_each_product_of_an_order_is_a_row_of_one_message() -> None:
-    products = [{"product_id": "a", "quantity": 2, "price": "1.50"}, {"sku": "b"}, {"id": 7, "price": 3}, "no product"]
+    products = [{"product_id": "a", "quantity": 2, "price": "1.50"}, {"sku": "b"}, {"id": 7, "price": 3}, None]
     rows = read(track("Order Completed", properties={"order_id": 12, "products": products}), HOW)
     assert [(row.item_id, row.quantity, row.value) for row in rows] == [("a", 2.0, 1.5), ("b", None, None), ("7", None, 3.0)]
     assert {row.order_id for row in rows} == {"12"}
@@ -122,10 +129,6 @@ def test_a_review_carries_its_rating() -> None:
         (track(timestamp="1969-12-31"), "timestamp"),
         (track(timestamp=1e300), "timestamp"),
         (track(properties=["a"]), "properties is not an object"),
-        (track(properties={"product_id": "a\0"}), "NUL"),
-        (track(properties={"product_id": "a", "quantity": "many"}), "quantity is not a number"),
-        (track(properties={"product_id": "a", "quantity": 1e30}), "out of range"),
-        (track(properties={"product_id": "a", "price": {}}), "price is not a number"),
         (track(properties={"text": "x" * 33_000}), "larger"),
         (track("x" * 300), "longer"),
     ],
@@ -174,6 +177,7 @@ async def test_events_land_once_and_the_answer_counts(http: httpx.AsyncClient, d
         "duplicates": 1,
         "refused": [{"index": 3, "reason": "event is missing"}],
         "unknown_items": ["unheard-of"],
+        "warnings": [],
     }
     again = await send(http, two, track(messageId="3"))
     assert (again["accepted"], again["duplicates"]) == (1, 1)
@@ -195,8 +199,8 @@ async def test_payloads_are_readable_only_with_the_persons_key(http: httpx.Async
 async def test_identify_keeps_traits_and_country(http: httpx.AsyncClient, db: Database) -> None:
     await send(http, {"type": "identify", "userId": "ann", "traits": {"plan": "gold", "address": {"country": "FR"}}})
     await send(http, {"type": "identify", "userId": "ann", "traits": {"age": 30}})
-    traits, country = (await db.rows("select traits, country from person"))[0]
-    assert traits == {"plan": "gold", "address": {"country": "FR"}, "age": 30}
+    told, country = (await db.rows("select traits::text, country from person"))[0]
+    assert {name: one.value for name, one in traits_of([told]).items()} == {"plan": "gold", "address.country": "FR", "age": 30}
     assert country == "FR"
 
 
@@ -289,9 +293,13 @@ def test_a_message_without_id_is_a_double_only_of_itself() -> None:
 async def test_identifies_of_the_same_people_at_once_do_not_lock_up(http: httpx.AsyncClient, db: Database) -> None:
     import asyncio
 
+    codes = ["AT", "BE", "CH", "DE", "ES", "FR", "GB", "IT"]
+
     async def identify(turn: int) -> dict[str, Any]:
         users = range(80) if turn % 2 else range(79, -1, -1)
-        return await send(http, *({"type": "identify", "userId": f"u{i}", "traits": {f"t{turn}": i, "country": f"c{turn}"}} for i in users))
+        return await send(
+            http, *({"type": "identify", "userId": f"u{i}", "traits": {f"t{turn}": i, "country": codes[turn]}} for i in users)
+        )
 
     answers = await asyncio.gather(*(identify(turn) for turn in range(8)))
     assert [answer["accepted"] for answer in answers] == [80] * 8

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.data.events.marks import Client, Mark, Seen, judge, settle
+from app.data.events.machines import Client, Mark, Seen, judge, settle
 
 CORPUS = list(csv.DictReader((Path(__file__).parent / "agents.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
 

@@ -8,13 +8,17 @@ import httpx
 import orjson
 import pytest
 
+from app.access import service as access_service
+from app.access.domain import ClientKind, Scope
+from app.access.runtime import Access
+from app.access.schemas import NewClient, NewKey
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.events.refusals import domain, service, store
-from app.data.events.refusals.domain import Fix, Refusal
-from app.data.events.refusals.service import Refusals
-from app.data.events.segment import LARGEST_EVENT, Arrival
-from app.data.people.keys import DataKeys
+from app.data.events.formats.segment_api import LARGEST_EVENT, Arrival
+from app.data.events.refused import refusal, service, store
+from app.data.events.refused.refusal import Fix, Refusal
+from app.data.events.refused.service import Refusals
+from app.data.identity.vault import DataKeys
 
 ADMIN = "/v1/admin/refused-events"
 ARRIVAL = Arrival(datetime(2026, 5, 1, 10, tzinfo=UTC))
@@ -74,7 +78,9 @@ async def test_what_a_person_sent_who_is_erased_at_that_moment_belongs_to_nobody
 
     monkeypatch.setattr(service.identities, "known_of", then_erased)
     refusals = Refusals(db, DataKeys(settings), most_bytes=1_000_000)
-    await refusals.keep(tenant, [Refusal(orjson.dumps(message(timestamp="yesterday")), "timestamp is not a date", "track", ARRIVAL, 1)])
+    refused = refusal.refused(message(timestamp="yesterday"), "timestamp is not a date", "track", ARRIVAL, 1)
+    assert refused is not None
+    await refusals.keep(tenant, [refused])
     (one,) = await listed(http)
     assert not one["known_person"]
 
@@ -246,4 +252,23 @@ def test_a_merge_patch_changes_adds_and_removes_as_the_standard_says() -> None:
         ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
     ]
     for given, patch, wanted in cases:
-        assert domain.merged(given, patch) == wanted
+        assert refusal.merged(given, patch) == wanted
+
+
+async def test_who_may_read_the_administration_sees_that_events_were_refused_but_not_what_was_sent(
+    http: httpx.AsyncClient, access: Access, db: Database, settings: Settings, tenant: int
+) -> None:
+    await http.post("/v1/batch", json={"batch": [message(timestamp="yesterday", secret="walnut")]})
+    wanted = NewClient(name="reader", kind=ClientKind.SERVICE, scopes=[Scope.ADMIN_READ])
+    client = await access_service.create_client(db, settings, tenant, wanted)
+    reader = {"X-Api-Key": (await access_service.create_key(db, tenant, client.client_id, NewKey())).key}
+    await access.refresh()
+    seen = await http.get(ADMIN, headers=reader)
+    assert (seen.status_code, "walnut" in seen.text) == (200, False)
+    (number,) = (one["refused_no"] for one in seen.json()["refused"])
+    for method in ("GET", "HEAD"):
+        answer = await http.request(method, f"{ADMIN}/{number}", headers=reader)
+        assert answer.status_code in (403, 405)
+        assert "walnut" not in answer.text
+    assert (await http.get(f"{ADMIN}/{number}", headers=reader)).json()["code"] == "forbidden"
+    assert "walnut" in (await http.get(f"{ADMIN}/{number}")).text

@@ -13,10 +13,10 @@ from app.cli import assembled
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings, load
-from app.data.events.refusals.domain import Refusal
-from app.data.events.refusals.service import Refusals
-from app.data.events.segment import Arrival
-from app.data.people.keys import DataKeys
+from app.data.events.formats.segment_api import Arrival
+from app.data.events.refused.refusal import Refusal
+from app.data.events.refused.service import Refusals
+from app.data.identity.vault import DataKeys
 
 WRONG = b'{"type": "track", "userId": "ann", "event": "Product Viewed", "timestamp": "yesterday", "n": %d}'
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 
 from app.core.db import Database
+from app.core.partitions import ensure_partitions
 from app.core.settings import Settings
 from app.core.telemetry import EVENT_MONTHS_DROPPED
-from app.data.partitions import ensure_partitions
-from app.data.people import jobs
-from app.data.people.publish import Publisher
-from app.data.retention import drop_old_events
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.privacy.retention import drop_old_events, drop_old_serves
 from tests.data.conftest import Put, event
 
 NOW = datetime(2026, 5, 15, tzinfo=UTC)
@@ -69,17 +69,40 @@ async def test_a_state_keeps_what_was_dropped_until_its_person_does_something(
     db: Database, put: Put, settings: Settings, publisher: Publisher, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await filled(db, put)
-    applier = jobs.Applier(db, settings, publisher, tenant)
+    applier = states.Applier(db, settings, publisher, tenant)
     await applier.apply()
 
-    async def states() -> list[tuple[int, ...]]:
+    async def sizes() -> list[tuple[int, ...]]:
         rows = await db.rows("select length(state) from person_state order by 1")
         return [tuple(row) for row in rows]
 
-    before = await states()
+    before = await sizes()
     await drop_old_events(db, 1, NOW)
     await applier.apply()
-    assert await states() == before
+    assert await sizes() == before
     await put(event(5, "u0", "b"))
     await applier.apply()
-    assert sum(row[0] for row in await states()) == sum(row[0] for row in before)
+    assert sum(row[0] for row in await sizes()) == sum(row[0] for row in before)
+
+
+async def test_records_of_serves_are_dropped_by_when_they_were_served(db: Database) -> None:
+    for moment in (datetime(2025, 12, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)):
+        await ensure_partitions(db, moment)
+    # the first lies before any partition
+    served = [datetime(2025, 10, 1, tzinfo=UTC), *ARRIVED]
+    for number, moment in enumerate(served):
+        await db.run(
+            "insert into serve (tenant, served_at, recommendation_id, rung, reason, items, prices, latency_us) "
+            "values (1, :at, :id, 0, 0, '{}', '{}', 1)",
+            at=moment,
+            id=bytes([number]),
+        )
+
+    async def kept() -> list[datetime]:
+        return [row[0] for row in await db.rows("select served_at from serve order by served_at")]
+
+    assert await drop_old_serves(db, 0, NOW) == []
+    assert await kept() == served
+    assert await drop_old_serves(db, 1, NOW) == ["serve_202512", "serve_202601", "serve_202602", "serve_202603"]
+    assert await kept() == ARRIVED[2:]
+    assert (await db.rows("select count(*) from pg_inherits where inhparent = 'event'::regclass"))[0][0] > 4, "events stay"

@@ -11,13 +11,14 @@ import pytest
 from app.core.db import Database
 from app.core.ids import short
 from app.core.settings import Settings
-from app.data.events.domain import About, Kind, Signal
-from app.data.events.marks import Client, Mark
-from app.data.events.segment import Arrival, read
-from app.data.people import jobs
-from app.data.people.publish import Publisher
+from app.data.events.domain import About
+from app.data.events.formats.segment_api import Arrival, read
+from app.data.events.machines import Client, Mark
+from app.data.kinds import Kind, Signal
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.ml import dataset
 from app.ml.popularity.service import refresh_popular
-from app.ml.training import dataset
 from tests.data.conftest import Put, event
 from tests.data.people.test_state import state_of
 
@@ -118,7 +119,7 @@ async def test_signals_are_stored_with_their_columns_beside_other_events_of_the_
 async def test_what_is_done_to_a_person_is_no_sign_of_life_and_what_a_machine_does_is_no_history(
     put: Put, db: Database, settings: Settings, publisher: Publisher, tenant: int, catalogue: dict[str, int]
 ) -> None:
-    applier = jobs.Applier(db, settings, publisher, tenant)
+    applier = states.Applier(db, settings, publisher, tenant)
     await put(event(1, item="a", kind=Kind.VIEW))
     await applier.apply()
     before = await state_of(publisher, "ann")

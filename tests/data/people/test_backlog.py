@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.data.people import backlog
-from app.data.people.backlog import Backlog
+from app.data.online import backlog
+from app.data.online.backlog import Backlog
 
 
 class Clock:

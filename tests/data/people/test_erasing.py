@@ -9,28 +9,31 @@ from cryptography.exceptions import InvalidTag
 
 from app.core import redis
 from app.core.db import Database
-from app.core.ids import person_key, person_keys, state_key
+from app.core.ids import facts_key, person_key, person_keys, state_key
 from app.core.settings import Settings
 from app.data.events import store as events_store
-from app.data.events.domain import Kind
-from app.data.events.service import accept
-from app.data.people import erasing, jobs, service
-from app.data.people.domain import email_identity
-from app.data.people.keys import DataKeys
-from app.data.people.publish import Published, Publisher
+from app.data.events.accept import accept
+from app.data.facts import packed
+from app.data.identity.domain import email_identity
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.privacy import consent, erasing
+from app.data.profiles.state_codec import Published
 from tests.data.conftest import Put, event
 from tests.data.people.test_merges import ANN, BOB, PHONE, groups, state_of
 
 
 @pytest.fixture
-def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> jobs.Applier:
-    return jobs.Applier(db, settings, publisher, tenant)
+def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> states.Applier:
+    return states.Applier(db, settings, publisher, tenant)
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker runs beside: nobody is waited for."""
-    monkeypatch.setattr(service.wait_applied, "__defaults__", (0.0,))
+    monkeypatch.setattr(consent.wait_applied, "__defaults__", (0.0,))
 
 
 async def value(publisher: Publisher, name: str) -> Any:
@@ -39,7 +42,7 @@ async def value(publisher: Publisher, name: str) -> Any:
 
 
 async def test_an_erased_person_is_nowhere_and_the_receipt_says_so(
-    http: httpx.AsyncClient, put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, tenant: int, catalogue: dict[str, int]
+    http: httpx.AsyncClient, put: Put, applier: states.Applier, publisher: Publisher, db: Database, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(
         event(1, item="a", identities=(PHONE,), payload=b"one"),
@@ -80,7 +83,7 @@ async def test_payloads_of_an_erased_person_can_be_read_by_nobody(
 
 
 async def test_a_late_event_begins_a_new_person_without_history(
-    put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, item="a", identities=(ANN, PHONE)))
     await applier.apply()
@@ -95,20 +98,24 @@ async def test_a_late_event_begins_a_new_person_without_history(
 
 
 async def test_a_state_that_was_read_before_the_erasure_does_not_come_back(
-    put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, identities=(ANN, PHONE)))
     await applier.apply()
-    (old,) = [Published(key, state, others, person) for person, key, state, others in await _states(db, tenant)]
+    (old,) = [Published(key, state, others, person, facts) for person, key, state, others, facts in await _states(db, tenant)]
+    assert old.facts
     await erasing.erase(db, settings, tenant, ANN)
     await erasing.deliver(db, publisher, tenant)
     assert not await publisher.publish(tenant, [old])
     assert await state_of(publisher, ANN) is None
     assert await state_of(publisher, PHONE) is None
+    (node,) = publisher.nodes.known()
+    for kind, value in (ANN, PHONE):
+        assert packed.read(await node.client.get(facts_key(tenant, person_key(tenant, kind, value)))) is None
 
 
 async def _states(db: Database, tenant: int) -> Any:
-    from app.data.people import store
+    from app.data.profiles import store
 
     return await store.states(db, tenant, -1, 10)
 
@@ -147,7 +154,7 @@ async def test_ids_read_before_an_erasure_lead_to_nobody_after_it(
 
 
 async def test_an_erasure_waits_for_a_redis_that_is_away_and_nodes_with_an_old_copy_are_cleaned(
-    put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, user="ann"), event(2, user="bob"))
     await applier.apply()
@@ -163,7 +170,7 @@ async def test_an_erasure_waits_for_a_redis_that_is_away_and_nodes_with_an_old_c
     await node.client.flushall()
     await node.client.set(name, copy)
     assert await state_of(publisher, ANN) is not None
-    await jobs.keep_whole(db, settings, publisher, tenant)
+    await states.keep_whole(db, settings, publisher, tenant)
     assert await state_of(publisher, ANN) is None
     assert await state_of(publisher, BOB) is not None
 

@@ -7,18 +7,25 @@ import numpy as np
 import pytest
 
 from app.core.db import Database, driver
-from app.data.people import store
-from app.data.people.facts import gather, read
+from app.data.profiles import store
+from app.data.profiles.event_columns import gather, read
 from tests.ml.database import add_events, add_items
 
 PEOPLE, GROUPS = 40, 15
 NOW = datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)
 # Per person: the newest groups with their strongest kind, the bought ones with their last day, oldest first in both.
+# Of an order told several times the telling with the most pieces counts, of equal ones the earliest.
 _SQL = """
-with by_kind as (
+with told as (
+    select *, row_number() over (
+        partition by person_no, group_no, kind, coalesce(order_key, event_no), order_key is null
+        order by coalesce(quantity, 0) desc, occurred_at, ('x' || encode(substr(message_id, 1, 8), 'hex'))::bit(64)::bigint
+    ) as nth from event
+), by_kind as (
     select person_no, group_no, kind, max(occurred_at) as last_at,
            count(distinct coalesce(order_key, event_no)) as times, coalesce(sum(quantity), 0) as amount
-    from event where tenant = $1 and kind > 0 and group_no is not null group by person_no, group_no, kind
+    from told where tenant = $1 and kind > 0 and group_no is not null and (kind < 7 or order_key is null or nth = 1)
+    group by person_no, group_no, kind
 ), by_group as (
     select distinct on (person_no, group_no) person_no, group_no, kind, times, amount,
            max(last_at) over (partition by person_no, group_no) as last_at

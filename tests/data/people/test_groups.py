@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.data.people.domain import Link, Said, consent_of, email_identity, group, newest_country, rank
+from app.data.identity.domain import Link, Said, consent_of, email_identity, group, newest_country, rank
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = {**dict.fromkeys(range(1, 5), 1), **dict.fromkeys(range(5, 8), 3), **dict.fromkeys(range(8, 12), 2)}

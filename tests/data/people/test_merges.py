@@ -14,28 +14,31 @@ import pytest
 
 from app.access import service as access_service
 from app.access.domain import ClientKind, KeyKind, Scope
-from app.access.gate import Access
+from app.access.runtime import Access
 from app.access.schemas import NewClient, NewKey
 from app.core.db import Database
 from app.core.ids import person_key, state_key
 from app.core.settings import Settings
 from app.data.events import store as events_store
-from app.data.events.domain import Event, Kind, message_key
-from app.data.events.service import accept
-from app.data.people import erasing, jobs, service
-from app.data.people.keys import DataKeys
-from app.data.people.online import State, unpack_pointer, unpack_state
-from app.data.people.publish import Publisher
+from app.data.events.accept import accept
+from app.data.events.domain import Event, message_key
+from app.data.identity.traits import traits_of
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.privacy import consent, erasing
+from app.data.profiles.state_codec import State, unpack_pointer, unpack_state
+from app.ml import dataset
+from app.ml.dataset import Window
 from app.ml.popularity import store as popularity
-from app.ml.training import dataset
-from app.ml.training.dataset import Window
-from app.serving import open_letters
-from app.serving.links import Served
-from app.serving.people_db import PeopleDatabase
-from app.serving.record_db import write_responses
-from app.serving.responses import response
-from app.serving.sends import store as sends
-from app.serving.sends.domain import Send, Status
+from app.sends import store as sends
+from app.sends.domain import Send, Status
+from app.serving.clickback.queue import response
+from app.serving.path.people_db import PeopleDatabase
+from app.serving.record.writers import write_responses
+from app.serving.render.links import Served
+from app.serving.watch import unconfirmed
 from tests.data.conftest import Put, event
 
 Ids = tuple[tuple[int, str], ...]
@@ -44,8 +47,8 @@ PHONE, LAPTOP, MAIL = (2, "phone"), (2, "laptop"), (3, "mail")
 
 
 @pytest.fixture
-def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> jobs.Applier:
-    return jobs.Applier(db, settings, publisher, tenant)
+def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> states.Applier:
+    return states.Applier(db, settings, publisher, tenant)
 
 
 async def groups(db: Database) -> set[tuple[str, ...]]:
@@ -106,20 +109,20 @@ async def test_groups_and_their_states_do_not_depend_on_order_repetition_or_batc
             await put(*batch.values())
             sent = sent[size:]
         assert await groups(db) == GROUPS
-        await db.run("delete from shard_position")
-        await jobs.Applier(db, settings, publisher, tenant).apply()
-        await jobs.deliver(db, settings, publisher, tenant)
-        states = []
+        await db.run("delete from log_position")
+        await states.Applier(db, settings, publisher, tenant).apply()
+        await states.deliver(db, settings, publisher, tenant)
+        found = []
         for identity in (ANN, PHONE, BOB, MAIL, LAPTOP, EVE, (1, "eve-old"), (2, "eve-old")):
             state = await state_of(publisher, identity)
             assert state is not None
-            states.append((tuple(state.groups.tolist()), tuple(state.times.tolist())))
-        seen.add((tuple(states), frozenset(await roots(db))))
+            found.append((tuple(state.groups.tolist()), tuple(state.times.tolist())))
+        seen.add((tuple(found), frozenset(await roots(db))))
         assert len(await db.rows("select 1 from person_state")) == 3
     assert len(seen) == 1
-    ((states, _),) = seen
+    ((found, _),) = seen
     a, b, c = (catalogue[name] for name in "abc")
-    assert [one[0] for one in states] == [(a, b)] * 2 + [(a, b, c)] * 3 + [(a,)] * 3
+    assert [one[0] for one in found] == [(a, b)] * 2 + [(a, b, c)] * 3 + [(a,)] * 3
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -172,7 +175,7 @@ async def test_a_link_that_another_transaction_has_not_committed_yet_is_waited_f
 
 
 async def test_nothing_is_lost_when_two_known_people_are_merged(
-    put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, db: Database, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, item="a", kind=Kind.PURCHASE, identities=(ANN,)), event(2, item="b", kind=Kind.PURCHASE, identities=(BOB,)))
     await applier.apply()
@@ -187,13 +190,13 @@ async def test_nothing_is_lost_when_two_known_people_are_merged(
 
 
 async def test_an_earlier_claim_that_comes_late_takes_the_device_from_who_had_it(
-    put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(5, item="b", identities=(PHONE,)), event(6, item="c", identities=(BOB, PHONE)))
     await applier.apply()
     await put(event(2, item="a", identities=(ANN, PHONE)))
     await applier.apply()
-    await jobs.deliver(db, settings, publisher, tenant)
+    await states.deliver(db, settings, publisher, tenant)
     bob, ann = await state_of(publisher, BOB), await state_of(publisher, ANN)
     assert bob is not None
     assert ann is not None
@@ -202,21 +205,21 @@ async def test_an_earlier_claim_that_comes_late_takes_the_device_from_who_had_it
 
 
 async def test_a_refusal_of_one_holds_for_all_who_are_merged_until_a_later_yes(
-    put: Put, db: Database, settings: Settings, publisher: Publisher, applier: jobs.Applier, tenant: int, catalogue: dict[str, int]
+    put: Put, db: Database, settings: Settings, publisher: Publisher, applier: states.Applier, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, identities=(PHONE,)))
     await applier.apply()
-    await service.set_consent(db, settings, tenant, "ann", False)
+    await consent.set_consent(db, settings, tenant, "ann", False)
     told = await put(event(2, identities=(ANN, PHONE)), event(3, identities=(PHONE,)))
     assert told.no_consent == [0, 1]
-    await jobs.deliver(db, settings, publisher, tenant)
+    await states.deliver(db, settings, publisher, tenant)
     for one in (ANN, PHONE):
         state = await state_of(publisher, one)
         assert state is not None
         assert (state.consent, len(state.groups)) == (False, 0)
     await put(event(4, identities=(BOB,), former=(ANN,)))
     assert [row[0] for row in await db.rows("select distinct consent from person")] == [0]
-    await service.set_consent(db, settings, tenant, "bob", True)
+    await consent.set_consent(db, settings, tenant, "bob", True)
     assert [row[0] for row in await db.rows("select distinct consent from person")] == [1]
     assert (await put(event(5, identities=(PHONE,)))).landed == [0]
 
@@ -242,8 +245,9 @@ async def test_traits_and_country_told_last_stay_whatever_came_first(put: Put, d
         await _empty(db)
         for one in order:
             await put(one)
-        ((traits, country),) = await db.rows("select traits, country from person")
-        assert (traits, country) == ({"size": 40, "name": "Ann", "old": [1]}, "GB")
+        ((told, country),) = await db.rows("select traits::text, country from person")
+        assert {name: one.value for name, one in traits_of([told]).items()} == {"size": 40, "name": "Ann", "old": ["1"]}
+        assert country == "GB"
 
 
 async def _send(http: httpx.AsyncClient, what: str, **message: object) -> None:
@@ -295,7 +299,7 @@ async def test_a_public_key_links_nobody(http: httpx.AsyncClient, db: Database, 
 
 
 async def test_all_that_reads_events_by_person_takes_a_group_for_one(
-    put: Put, db: Database, settings: Settings, applier: jobs.Applier, publisher: Publisher, tenant: int, catalogue: dict[str, int]
+    put: Put, db: Database, settings: Settings, applier: states.Applier, publisher: Publisher, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, item="a", kind=Kind.PURCHASE, identities=(PHONE,)), event(2, item="b", identities=(ANN,), country="GB"))
     await put(event(3, item="c", identities=(ANN, PHONE)), event(4, item="a", user="bob"))
@@ -305,6 +309,7 @@ async def test_all_that_reads_events_by_person_takes_a_group_for_one(
     async with db.begin() as connection:
         await popularity.refresh(
             connection, tenant, datetime(2024, 1, 2, tzinfo=UTC), window_days=90, half_life_days=14.0, default_consent=1, most=10,
+            least_people=1, most_lists=10, told=datetime(2024, 1, 2, tzinfo=UTC),
             weights=[0.0] + [1.0] * 7,
         )  # fmt: skip
         lists = {row.segment: row.groups for row in await popularity.lists(connection, tenant)}
@@ -323,7 +328,7 @@ async def test_all_that_reads_events_by_person_takes_a_group_for_one(
 
 
 async def test_a_click_on_a_link_from_before_the_merge_counts_for_the_whole_person(
-    put: Put, db: Database, settings: Settings, applier: jobs.Applier, publisher: Publisher, tenant: int, catalogue: dict[str, int]
+    put: Put, db: Database, settings: Settings, applier: states.Applier, publisher: Publisher, tenant: int, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, item="a", identities=(PHONE,)))
     ((number,),) = await db.rows("select person_no from person")
@@ -356,7 +361,7 @@ async def test_servers_doubt_all_ids_of_people_whose_merge_or_erasure_is_open(
 ) -> None:
     await put(event(5, identities=(PHONE,)), event(6, identities=(BOB, PHONE)))
     await put(event(2, identities=(ANN, PHONE)))  # takes the phone from bob
-    assert {bytes(row[1]) for row in await db.rows(open_letters._OPEN, most=10)} >= {person_key(tenant, *BOB)}
+    assert {bytes(row[1]) for row in await db.rows(unconfirmed._OPEN, most=10)} >= {person_key(tenant, *BOB)}
     await erasing.erase(db, settings, tenant, ANN)
-    keys = {bytes(row[1]) for row in await db.rows(open_letters._OPEN, most=10)}
+    keys = {bytes(row[1]) for row in await db.rows(unconfirmed._OPEN, most=10)}
     assert keys == {person_key(tenant, *one) for one in (ANN, PHONE, BOB)}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
-from app.data.people.online import (
+from app.data.profiles.state_codec import (
     AMOUNT_ERROR,
     State,
     StateView,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.data.events.domain import Signal
-from app.data.people import buckets
-from app.data.people.facts import ROW, distinct
-from app.data.people.profile import ACTIVE_DAY, NOTHING, ORDER, UNITS, VISIT, Profile, unpack_profile
-from app.data.people.summary import profiles
+from app.data.kinds import Signal
+from app.data.profiles import buckets
+from app.data.profiles.build import profiles
+from app.data.profiles.codec import ACTIVE_DAY, NOTHING, ORDER, UNITS, VISIT, Profile, unpack_profile
+from app.data.profiles.event_columns import ROW, distinct
 
 NOW = 1_790_000_000
 PG_EPOCH = 946_684_800

@@ -11,20 +11,25 @@ from app.core.db import Database
 from app.core.ids import person_key, state_key
 from app.core.redis import Node
 from app.core.settings import Settings
+from app.data import outbox
 from app.data.events import store as events_store
-from app.data.events.domain import Kind, message_key
-from app.data.events.service import accept
-from app.data.people import jobs, service, store
-from app.data.people.keys import DataKeys
-from app.data.people.online import State, empty_state, pack_state, state_seq, unpack_pointer, unpack_state
-from app.data.people.profile import NOTHING, unpack_profile
-from app.data.people.publish import Published, Publisher
+from app.data.events.accept import accept
+from app.data.events.domain import message_key
+from app.data.identity.vault import DataKeys
+from app.data.kinds import Kind
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.people.rebuild import rebuild
+from app.data.privacy import consent
+from app.data.profiles import store
+from app.data.profiles.codec import NOTHING, unpack_profile
+from app.data.profiles.state_codec import Published, State, empty_state, pack_state, state_seq, unpack_pointer, unpack_state
 from tests.data.conftest import Put, event
 
 
 @pytest.fixture
-def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> jobs.Applier:
-    return jobs.Applier(db, settings, publisher, tenant)
+def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> states.Applier:
+    return states.Applier(db, settings, publisher, tenant)
 
 
 def node_of(publisher: Publisher) -> Node:
@@ -46,12 +51,12 @@ async def state_of(publisher: Publisher, user: str, kind: int = 1) -> State | No
 
 
 async def test_history_holds_the_strongest_kind_and_the_last_event_of_each_group(
-    put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int]
 ) -> None:
     await put(
         event(1, item="a"),
         event(2, item="a", kind=Kind.PURCHASE, order_id="o1", quantity=2),
-        event(3, item="a", kind=Kind.PURCHASE, order_id="o1", quantity=3),
+        event(3, item="a", kind=Kind.PURCHASE, order_id="o1", quantity=3),  # the same order told again
         event(4, item="a", kind=Kind.PURCHASE, order_id="o2", quantity=1),
         event(5, item="b"),
         event(6, item="b"),
@@ -63,14 +68,16 @@ async def test_history_holds_the_strongest_kind_and_the_last_event_of_each_group
     assert state.groups.tolist() == [catalogue["b"], catalogue["a"]]
     assert state.kinds.tolist() == [Kind.VIEW, Kind.PURCHASE]
     assert state.times.tolist() == [2, 2]
-    assert state.amounts.tolist() == [2, 6]
+    assert state.amounts.tolist() == [2, 4]
     assert (state.last_at - 1_704_067_200).tolist() == [360, 420]
     assert state.bought.tolist() == [catalogue["a"]]
     assert state.bought_day.tolist() == [1_704_067_200 // 86_400]
     assert state.last_seen == 1_704_067_200 + 420
 
 
-async def test_variants_of_one_group_are_one_row(put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int]) -> None:
+async def test_variants_of_one_group_are_one_row(
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int]
+) -> None:
     await put(event(1, item="d"), event(2, item="e"))
     await applier.apply()
     state = await state_of(publisher, "ann")
@@ -80,7 +87,7 @@ async def test_variants_of_one_group_are_one_row(put: Put, applier: jobs.Applier
 
 
 async def test_events_of_no_kind_or_no_item_count_only_as_seen(
-    put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, kind=Kind.NONE), event(2, item="unheard-of"), event(3, item=None))
     await applier.apply()
@@ -95,7 +102,7 @@ async def test_history_and_bought_keep_the_newest(
 ) -> None:
     few = settings.model_copy(update={"history_items": 2, "bought_items": 1})
     await put(*(event(i, item=item, kind=Kind.PURCHASE) for i, item in enumerate("abcd")))
-    await jobs.Applier(db, few, publisher, tenant).apply()
+    await states.Applier(db, few, publisher, tenant).apply()
     state = await state_of(publisher, "ann")
     assert state is not None
     assert state.groups.tolist() == [catalogue["c"], catalogue["d"]]
@@ -103,7 +110,7 @@ async def test_history_and_bought_keep_the_newest(
 
 
 async def test_state_is_the_same_in_whatever_order_events_arrive(
-    put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int]
 ) -> None:
     events = [event(i, item="abcd"[i % 4], kind=Kind(1 + i % 7), quantity=i) for i in range(40)]
     for i in range(0, 40, 7):
@@ -117,11 +124,11 @@ async def test_state_is_the_same_in_whatever_order_events_arrive(
     ann, bob = await state_of(publisher, "ann"), await state_of(publisher, "bob")
     assert ann is not None
     assert bob is not None
-    assert [a.tolist() for a in ann[5:]] == [b.tolist() for b in bob[5:]]
+    assert [a.tolist() for a in ann[5:12]] == [b.tolist() for b in bob[5:12]]
 
 
 async def test_an_event_committed_late_by_a_slow_transaction_is_applied(
-    put: Put, db: Database, keys: DataKeys, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, db: Database, keys: DataKeys, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     async with db.begin() as slow:
         await accept(slow, tenant, [event(1, user="slow")], keys=keys, claim=lambda ids: events_store.claim_messages(slow, tenant, ids))
@@ -135,7 +142,7 @@ async def test_an_event_committed_late_by_a_slow_transaction_is_applied(
 
 
 async def test_many_interleaved_transactions_lose_nothing(
-    db: Database, keys: DataKeys, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    db: Database, keys: DataKeys, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     async def write(writer: int) -> None:
         for i in range(10):
@@ -157,7 +164,7 @@ async def test_many_interleaved_transactions_lose_nothing(
     assert (await db.rows("select count(*) from person_state"))[0][0] == 60
 
 
-async def test_nothing_new_means_no_work(put: Put, applier: jobs.Applier, db: Database, catalogue: dict[str, int]) -> None:
+async def test_nothing_new_means_no_work(put: Put, applier: states.Applier, db: Database, catalogue: dict[str, int]) -> None:
     await put(event(1))
     assert await applier.apply() == 1
     before = await db.rows("select seq from person_state")
@@ -166,51 +173,51 @@ async def test_nothing_new_means_no_work(put: Put, applier: jobs.Applier, db: Da
 
 
 async def test_a_new_worker_goes_on_where_the_last_one_stopped(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     await put(event(1), event(2, user="bob"))
     await applier.apply()
     await put(event(3, user="eve"))
-    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 1
+    assert await states.Applier(db, settings, publisher, tenant).apply() == 1
 
 
 async def test_another_cluster_means_everything_is_read_again(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     await put(event(1), event(2, user="bob"))
     await applier.apply()
     before = await db.rows("select max(seq) from person_state")
     await client_of(publisher).set(f"m:{{{tenant}}}:whole", "x")
-    await db.run("update shard_position set cluster = 'elsewhere', xid = '999999999'::xid8")
-    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 2
+    await db.run("update log_position set cluster = 'elsewhere', xid = '999999999'::xid8")
+    assert await states.Applier(db, settings, publisher, tenant).apply() == 2
     after = await db.rows("select min(seq) from person_state")
     assert after[0][0] > before[0][0] + 10_000  # microseconds went by
     assert await publisher.marker(tenant, node_of(publisher)) == ""
 
 
 async def test_a_release_with_another_form_of_states_computes_all_of_them_again(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     await put(event(1), event(2, user="bob"))
     await applier.apply()
-    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 0
-    await db.run("update shard_position set cluster = regexp_replace(cluster, '/[0-9.]+$', '/1')")
+    assert await states.Applier(db, settings, publisher, tenant).apply() == 0
+    await db.run("update log_position set cluster = regexp_replace(cluster, '/[0-9.]+$', '/1')")
     await db.run("update person_state set state = '\\x01' || substr(state, 2), profile = ''")
-    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 2
+    assert await states.Applier(db, settings, publisher, tenant).apply() == 2
     kept = await db.rows("select state, profile from person_state")
     assert len(kept) == 2
     assert all(unpack_state(row[0]) is not None and unpack_profile(row[1]) is not None for row in kept)
 
 
 async def test_a_rebuild_gives_the_same_profiles_and_a_refusal_empties_them(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     said = [(Kind.PAGE, None), (Kind.CART, "a"), (Kind.CART, "d"), (Kind.CART_REMOVE, "a"), (Kind.PURCHASE, "b")]
     for number, (kind, item) in enumerate(said):
         await put(event(number, item=item, kind=kind, on_site=True), event(100 + number, user="bob", item=item, kind=kind))
         await applier.apply()
     before = await kept_profiles(db)
-    assert await jobs.rebuild(db, settings, publisher, tenant) == 2
+    assert await rebuild(db, settings, publisher, tenant) == 2
     assert await kept_profiles(db) == before
     ann = unpack_profile(before["ann"])
     assert ann is not None
@@ -220,8 +227,8 @@ async def test_a_rebuild_gives_the_same_profiles_and_a_refusal_empties_them(
     state = await state_of(publisher, "ann")
     assert state is not None
     assert sorted(state.kinds.tolist()) == [Kind.CART, Kind.CART, Kind.PURCHASE]  # signals are no part of a history
-    await service.set_consent(db, settings, tenant, "ann", False)
-    await jobs.deliver(db, settings, publisher, tenant)
+    await consent.set_consent(db, settings, tenant, "ann", False)
+    await states.deliver(db, settings, publisher, tenant)
     assert await kept_profiles(db) == {"ann": NOTHING, "bob": before["bob"]}
 
 
@@ -247,7 +254,7 @@ async def test_a_state_replaces_a_value_of_another_format(publisher: Publisher, 
 
 
 async def test_linked_ids_point_to_the_state_under_the_user_id(
-    put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     await put(event(1, identities=((2, "cookie"),)))
     await applier.apply()
@@ -268,38 +275,38 @@ async def test_while_redis_is_away_states_in_postgresql_go_on_and_reach_it_later
     from app.core import redis
 
     nodes, publisher.nodes = publisher.nodes, redis.Nodes("redis://127.0.0.1:1/0")
-    applier = jobs.Applier(db, settings, publisher, tenant)
+    applier = states.Applier(db, settings, publisher, tenant)
     await put(event(1))
     assert await applier.apply() == 1
     await put(event(2, user="bob"))
     assert await applier.apply() == 1
     assert (await db.rows("select count(*) from person_state"))[0][0] == 2
-    assert await store.positions(db, tenant) == {}
+    assert await store.reached(db, tenant) is None
     publisher.nodes = nodes
     await asyncio.sleep(0.5)  # tries of what is left come at growing pauses
     assert await applier.apply() == 0
     assert await state_of(publisher, "ann") is not None
     assert await state_of(publisher, "bob") is not None
-    assert len(await store.positions(db, tenant)) == store.SHARDS
+    assert await store.reached(db, tenant) is not None
 
 
 async def test_withdrawn_consent_empties_the_state_and_given_consent_brings_it_back(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     await put(event(1, kind=Kind.PURCHASE))
     await applier.apply()
-    number = await service.set_consent(db, settings, tenant, "ann", False)
-    assert not await store.confirmed(db, tenant, number)
-    assert await jobs.deliver(db, settings, publisher, tenant) == 1
-    assert await service.wait_applied(db, tenant, number)
+    number = await consent.set_consent(db, settings, tenant, "ann", False)
+    assert not await outbox.confirmed(db, tenant, number)
+    assert await states.deliver(db, settings, publisher, tenant) == 1
+    assert await consent.wait_applied(db, tenant, number)
     state = await state_of(publisher, "ann")
     assert state is not None
     assert state.consent is False
     assert len(state.groups) == len(state.bought) == 0
     refused = await put(event(2))
     assert refused.no_consent == [0]
-    await service.set_consent(db, settings, tenant, "ann", True)
-    await jobs.deliver(db, settings, publisher, tenant)
+    await consent.set_consent(db, settings, tenant, "ann", True)
+    await states.deliver(db, settings, publisher, tenant)
     state = await state_of(publisher, "ann")
     assert state is not None
     assert state.consent is True
@@ -309,8 +316,8 @@ async def test_withdrawn_consent_empties_the_state_and_given_consent_brings_it_b
 async def test_a_refusal_given_before_the_first_event_holds(
     put: Put, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
-    await service.set_consent(db, settings, tenant, "new", False)
-    await jobs.deliver(db, settings, publisher, tenant)
+    await consent.set_consent(db, settings, tenant, "new", False)
+    await states.deliver(db, settings, publisher, tenant)
     state = await state_of(publisher, "new")
     assert state is not None
     assert state.consent is False
@@ -320,31 +327,31 @@ async def test_a_refusal_given_before_the_first_event_holds(
 async def test_a_consent_that_cannot_reach_redis_stays_open(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> None:
     from app.core import redis
 
-    number = await service.set_consent(db, settings, tenant, "ann", False)
+    number = await consent.set_consent(db, settings, tenant, "ann", False)
     away = Publisher(redis.Nodes("redis://127.0.0.1:1/0"), 1)
-    with pytest.raises(jobs.NotPublished):
-        await jobs.deliver(db, settings, away, tenant)
-    assert not await service.wait_applied(db, tenant, number, 0.1)
-    await jobs.deliver(db, settings, publisher, tenant)
-    assert await store.confirmed(db, tenant, number)
+    with pytest.raises(states.NotPublished):
+        await states.deliver(db, settings, away, tenant)
+    assert not await consent.wait_applied(db, tenant, number, 0.1)
+    await states.deliver(db, settings, publisher, tenant)
+    assert await outbox.confirmed(db, tenant, number)
 
 
 async def test_an_emptied_redis_is_filled_again_before_it_is_trusted(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     from app.core import redis
 
     await put(event(1), event(2, user="bob", identities=((1, "bob"), (2, "cookie"))))
     await applier.apply()
     run = await redis.run_id(client_of(publisher))
-    assert await jobs.keep_whole(db, settings, publisher, tenant)
+    assert await states.keep_whole(db, settings, publisher, tenant)
     assert await publisher.marker(tenant, node_of(publisher)) == run
-    assert not await jobs.keep_whole(db, settings, publisher, tenant)
+    assert not await states.keep_whole(db, settings, publisher, tenant)
     await client_of(publisher).flushall()
-    number = await service.set_consent(db, settings, tenant, "ann", False)
-    assert await jobs.keep_whole(db, settings, publisher, tenant)
+    number = await consent.set_consent(db, settings, tenant, "ann", False)
+    assert await states.keep_whole(db, settings, publisher, tenant)
     assert await publisher.marker(tenant, node_of(publisher)) == run
-    assert await store.confirmed(db, tenant, number)
+    assert await outbox.confirmed(db, tenant, number)
     bob, ann = await state_of(publisher, "cookie", kind=2), await state_of(publisher, "ann")
     assert bob is not None
     assert ann is not None
@@ -360,24 +367,24 @@ async def test_a_flush_while_redis_is_filled_is_noticed(publisher: Publisher, te
 
 
 async def test_rebuild_computes_everything_again_and_tells_how_far_it_is(
-    put: Put, applier: jobs.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
+    put: Put, applier: states.Applier, db: Database, settings: Settings, publisher: Publisher, catalogue: dict[str, int], tenant: int
 ) -> None:
     await put(*(event(i, user=f"u{i}") for i in range(50)))
     await applier.apply()
     await db.run("update person_state set state = '\\x00'")
     await client_of(publisher).flushall()
     told: list[tuple[int, int]] = []
-    assert await jobs.rebuild(db, settings, publisher, tenant, lambda done, every: told.append((done, every))) == 50
+    assert await rebuild(db, settings, publisher, tenant, lambda done, every: told.append((done, every))) == 50
     assert told[-1] == (50, 50)
     for i in range(50):
         state = await state_of(publisher, f"u{i}")
         assert state is not None
         assert state.groups.tolist() == [catalogue["a"]]
-    assert await jobs.Applier(db, settings, publisher, tenant).apply() == 0
+    assert await states.Applier(db, settings, publisher, tenant).apply() == 0
 
 
 async def test_a_country_told_by_the_newest_event_is_in_the_state(
-    put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int]
 ) -> None:
     await put(event(2, country="France"), event(1, country="Spain"))
     await applier.apply()
@@ -387,7 +394,7 @@ async def test_a_country_told_by_the_newest_event_is_in_the_state(
 
 
 async def test_a_time_in_the_future_counts_as_the_moment_of_arrival(
-    put: Put, applier: jobs.Applier, publisher: Publisher, catalogue: dict[str, int]
+    put: Put, applier: states.Applier, publisher: Publisher, catalogue: dict[str, int]
 ) -> None:
     await put(event(1, kind=Kind.PURCHASE, occurred_at=datetime(9990, 1, 1, tzinfo=UTC)))
     await applier.apply()

@@ -5,16 +5,17 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.events.domain import Kind
-from app.data.people import jobs, service
-from app.data.people.publish import Publisher
+from app.data.kinds import Kind
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.privacy import consent
 from tests.data.conftest import Put, event
 from tests.data.people.test_merges import ANN, BOB, LAPTOP, PHONE, groups, state_of
 
 
 @pytest.fixture
-def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> jobs.Applier:
-    return jobs.Applier(db, settings, publisher, tenant)
+def applier(db: Database, settings: Settings, publisher: Publisher, tenant: int) -> states.Applier:
+    return states.Applier(db, settings, publisher, tenant)
 
 
 async def merges(http: httpx.AsyncClient, user: str) -> list[dict[str, object]]:
@@ -30,11 +31,11 @@ async def undo(http: httpx.AsyncClient, user: str, merge: dict[str, object]) -> 
 
 
 async def test_after_an_undo_each_side_has_its_own_events_in_postgresql_and_redis(
-    http: httpx.AsyncClient, put: Put, applier: jobs.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int,
+    http: httpx.AsyncClient, put: Put, applier: states.Applier, publisher: Publisher, db: Database, settings: Settings, tenant: int,
     catalogue: dict[str, int], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(service, "_LOOK_S", 0.0)
-    monkeypatch.setattr(service.wait_applied, "__defaults__", (0.0,))
+    monkeypatch.setattr(consent, "_LOOK_S", 0.0)
+    monkeypatch.setattr(consent.wait_applied, "__defaults__", (0.0,))
     await put(event(1, item="a", kind=Kind.PURCHASE, identities=(PHONE,)), event(2, item="b", identities=(ANN,)))
     await put(event(3, item="c", identities=(ANN, PHONE)))
     await applier.apply()
@@ -43,7 +44,7 @@ async def test_after_an_undo_each_side_has_its_own_events_in_postgresql_and_redi
     assert (merge["former"], merge["into"]) == ({"kind": "anonymous_id", "value": "phone"}, {"kind": "user_id", "value": "ann"})
     done = await undo(http, "ann", merge)
     assert (done["together"], done["applied"]) == (False, False)
-    assert await jobs.deliver(db, settings, publisher, tenant) == 2
+    assert await states.deliver(db, settings, publisher, tenant) == 2
     ann, phone = await state_of(publisher, ANN), await state_of(publisher, PHONE)
     assert ann is not None
     assert phone is not None
@@ -101,9 +102,9 @@ async def test_ids_that_are_linked_in_two_ways_stay_together_and_the_answer_says
 async def test_a_refusal_comes_back_with_the_one_who_refused(
     http: httpx.AsyncClient, put: Put, db: Database, settings: Settings, tenant: int
 ) -> None:
-    await service.set_consent(db, settings, tenant, "bob", False)
+    await consent.set_consent(db, settings, tenant, "bob", False)
     await put(event(1, identities=(ANN,), former=(BOB,)))
-    await service.set_consent(db, settings, tenant, "ann", True)
+    await consent.set_consent(db, settings, tenant, "ann", True)
     (merge,) = await merges(http, "ann")
     await undo(http, "ann", merge)
     rows = await db.rows("select value, consent from person_identity join person using (tenant, person_no) order by 1")

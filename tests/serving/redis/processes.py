@@ -13,7 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from app.commands.running import free_port
+from app.commands.context import free_port
 from app.core.embedded.valkey import _binary
 from app.core.redis_slots import Ranges, newest, node_marker, read_view, slot_of, trusted_value
 

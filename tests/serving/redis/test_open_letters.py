@@ -8,10 +8,11 @@ from app.core import ids
 from app.core.db import Database
 from app.core.redis import Nodes
 from app.core.settings import Settings
-from app.data.people import jobs
-from app.data.people import service as people
-from app.data.people.publish import Publisher
-from app.serving import open_letters
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.people.rebuild import rebuild
+from app.data.privacy import consent as people
+from app.serving.watch import unconfirmed
 from tests.serving.shop import Shop, running, stock
 
 
@@ -39,19 +40,19 @@ async def test_a_withdrawal_that_no_worker_delivers_is_heeded_and_concerns_nobod
     settings: Settings, db: Database, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stock(db, settings, models=False)
-    await jobs.rebuild(db, settings, publisher, ids.DEFAULT_TENANT)
+    await rebuild(db, settings, publisher, ids.DEFAULT_TENANT)
     async with running(settings.model_copy(update={"refresh_ms": 100}), db, work=False) as shop:
         await until_found(shop, "u1", (False, True))
         await people.set_consent(db, settings, ids.DEFAULT_TENANT, "u1", False)
         await until_found(shop, "u1", (True, False))
         assert await found(shop, "u2") == (False, True), "Redis is up, whole, and believed for everybody else"
-        await jobs.deliver(db, settings, publisher, ids.DEFAULT_TENANT)
+        await states.deliver(db, settings, publisher, ids.DEFAULT_TENANT)
         await until_found(shop, "u1", (True, True))
 
-        monkeypatch.setattr(open_letters, "_MOST", 3)
+        monkeypatch.setattr(unconfirmed, "_MOST", 3)
         for number in range(10, 15):
             await people.set_consent(db, settings, ids.DEFAULT_TENANT, f"u{number}", False)
         await until_found(shop, "u2", (False, False))  # too many to name: the whole tenant is read from PostgreSQL
         await until_found(shop, "u14", (True, False))
-        await jobs.deliver(db, settings, publisher, ids.DEFAULT_TENANT)
+        await states.deliver(db, settings, publisher, ids.DEFAULT_TENANT)
         await until_found(shop, "u2", (False, True))

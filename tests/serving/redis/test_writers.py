@@ -8,19 +8,22 @@ from datetime import UTC, datetime
 import pytest
 
 from app.access.domain import ClientKind, Principal, Scope
-from app.access.limits import Limiter
+from app.access.limits.leases import Limiter
 from app.core import ids, redis
 from app.core.db import Database
 from app.core.ids import DEFAULT_TENANT, state_key
 from app.core.redis import Nodes
 from app.core.redis_slots import node_marker
 from app.core.settings import Settings
-from app.data.catalog.service import put_items
-from app.data.events.domain import Event, Kind, message_key
-from app.data.people import jobs, store
-from app.data.people import service as people
-from app.data.people.online import state_seq, unpack_pointer, view_state
-from app.data.people.publish import Publisher
+from app.data import outbox
+from app.data.catalogue.service import put_items
+from app.data.events.domain import Event, message_key
+from app.data.kinds import Kind
+from app.data.online.publisher import Publisher
+from app.data.people import states
+from app.data.privacy import consent as people
+from app.data.profiles import store
+from app.data.profiles.state_codec import state_seq, unpack_pointer, view_state
 from tests.serving.redis.processes import Cluster, Process, tell, within
 from tests.serving.shop import add_events, document
 
@@ -47,7 +50,7 @@ async def db_with_people(db: Database, settings: Settings) -> Database:
     return db
 
 
-async def applied(applier: jobs.Applier, seconds: float = 0.0) -> None:
+async def applied(applier: states.Applier, seconds: float = 0.0) -> None:
     """Apply again and again for a while, as the worker does."""
     end = time.monotonic() + seconds
     while True:
@@ -67,13 +70,13 @@ async def publisher_of_one(single: Process) -> AsyncIterator[Publisher]:
 async def test_states_in_postgresql_go_on_and_redis_is_no_longer_believed_until_it_holds_all(
     db_with_people: Database, settings: Settings, publisher_of_one: Publisher, single: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "LATE_S", 0.3)
-    monkeypatch.setattr(jobs, "_LONGEST_PAUSE_S", 0.3)
+    monkeypatch.setattr(states, "LATE_S", 0.3)
+    monkeypatch.setattr(states, "_LONGEST_PAUSE_S", 0.3)
     db, marker = db_with_people, node_marker(DEFAULT_TENANT, None)
-    applier = jobs.Applier(db, settings, publisher_of_one, DEFAULT_TENANT)
+    applier = states.Applier(db, settings, publisher_of_one, DEFAULT_TENANT)
     await applier.apply()
-    assert await jobs.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
-    reached = await store.positions(db, DEFAULT_TENANT)
+    assert await states.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
+    reached = await store.reached(db, DEFAULT_TENANT)
     old = tell(single, "GET", key_of("u3"))
     tell(single, "CONFIG", "SET", "maxmemory", "1")
 
@@ -85,16 +88,16 @@ async def test_states_in_postgresql_go_on_and_redis_is_no_longer_believed_until_
     assert tell(single, "GET", marker), "a failure that is mended at once costs nothing"
     await applied(applier, 0.6)
     assert tell(single, "GET", marker) is None
-    assert await store.positions(db, DEFAULT_TENANT) == reached, "a crash now would read these events again"
-    with pytest.raises(jobs.NotPublished):
-        await jobs.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
+    assert await store.reached(db, DEFAULT_TENANT) == reached, "a crash now would read these events again"
+    with pytest.raises(states.NotPublished):
+        await states.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
     assert tell(single, "GET", marker) is None
 
     tell(single, "CONFIG", "SET", "maxmemory", "0")
     await applied(applier, 1.0)
     assert state_seq(tell(single, "GET", key_of("u3"))) > state_seq(old)
-    assert await store.positions(db, DEFAULT_TENANT) != reached
-    assert await jobs.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
+    assert await store.reached(db, DEFAULT_TENANT) != reached
+    assert await states.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
     assert tell(single, "GET", marker) == single.run_id()
 
 
@@ -102,20 +105,20 @@ async def test_a_withdrawal_that_a_full_redis_does_not_take_stays_open_and_takes
     db_with_people: Database, settings: Settings, publisher_of_one: Publisher, single: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, marker = db_with_people, node_marker(DEFAULT_TENANT, None)
-    await jobs.Applier(db, settings, publisher_of_one, DEFAULT_TENANT).apply()
-    await jobs.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
+    await states.Applier(db, settings, publisher_of_one, DEFAULT_TENANT).apply()
+    await states.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
     tell(single, "CONFIG", "SET", "maxmemory", "1")
     number = await people.set_consent(db, settings, DEFAULT_TENANT, "u5", False)
-    with pytest.raises(jobs.NotPublished):
-        await jobs.deliver(db, settings, publisher_of_one, DEFAULT_TENANT)
+    with pytest.raises(states.NotPublished):
+        await states.deliver(db, settings, publisher_of_one, DEFAULT_TENANT)
     assert tell(single, "GET", marker)
-    monkeypatch.setattr(jobs, "LATE_S", 0.0)
-    with pytest.raises(jobs.NotPublished):
-        await jobs.deliver(db, settings, publisher_of_one, DEFAULT_TENANT)
+    monkeypatch.setattr(states, "LATE_S", 0.0)
+    with pytest.raises(states.NotPublished):
+        await states.deliver(db, settings, publisher_of_one, DEFAULT_TENANT)
     assert tell(single, "GET", marker) is None
     tell(single, "CONFIG", "SET", "maxmemory", "0")
-    assert await jobs.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
-    assert await store.confirmed(db, DEFAULT_TENANT, number)
+    assert await states.keep_whole(db, settings, publisher_of_one, DEFAULT_TENANT)
+    assert await outbox.confirmed(db, DEFAULT_TENANT, number)
     view = view_state(tell(single, "GET", key_of("u5")))
     assert view is not None
     assert view.consent is False
@@ -159,11 +162,11 @@ async def test_states_and_pointers_lie_where_they_belong_and_every_node_is_marke
     db_with_people: Database, settings: Settings, publisher_of_three: Publisher, cluster: Cluster
 ) -> None:
     db = db_with_people
-    await jobs.Applier(db, settings, publisher_of_three, DEFAULT_TENANT).apply()
+    await states.Applier(db, settings, publisher_of_three, DEFAULT_TENANT).apply()
     assert whole(cluster) == [False] * 3
-    assert await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
+    assert await states.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
     assert whole(cluster) == [True] * 3
-    assert not await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
+    assert not await states.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
     assert len({cluster.holder(key_of(user)).port for user in USERS}) == 3
     for user in USERS:
         assert view_state(tell(cluster.holder(key_of(user)), "GET", key_of(user))) is not None
@@ -175,12 +178,12 @@ async def test_a_lost_node_keeps_nobody_else_waiting_and_is_filled_again_when_it
     db_with_people: Database, settings: Settings, publisher_of_three: Publisher, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis, "_REST_S", 0.1)
-    monkeypatch.setattr(jobs, "_LONGEST_PAUSE_S", 0.3)
+    monkeypatch.setattr(states, "_LONGEST_PAUSE_S", 0.3)
     db, lost = db_with_people, cluster.masters[2]
-    applier = jobs.Applier(db, settings, publisher_of_three, DEFAULT_TENANT)
+    applier = states.Applier(db, settings, publisher_of_three, DEFAULT_TENANT)
     await applier.apply()
-    await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
-    reached = await store.positions(db, DEFAULT_TENANT)
+    await states.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
+    reached = await store.reached(db, DEFAULT_TENANT)
     here = next(user for user in USERS[1:] if cluster.holder(key_of(user)) is cluster.masters[0])
     gone = next(user for user in USERS[1:] if cluster.holder(key_of(user)) is lost)
     old = tell(cluster.masters[0], "GET", key_of(here))
@@ -189,38 +192,38 @@ async def test_a_lost_node_keeps_nobody_else_waiting_and_is_filled_again_when_it
     await add_events(db, settings, views(here, gone, item="i2"))
     await applied(applier)
     assert state_seq(tell(cluster.masters[0], "GET", key_of(here))) > state_seq(old)
-    assert await store.positions(db, DEFAULT_TENANT) == reached
+    assert await store.reached(db, DEFAULT_TENANT) == reached
     withdrawn = [await people.set_consent(db, settings, DEFAULT_TENANT, user, False) for user in (gone, here)]
-    with pytest.raises(jobs.NotPublished, match=str(lost.port)):
-        await jobs.deliver(db, settings, publisher_of_three, DEFAULT_TENANT)
-    assert [await store.confirmed(db, DEFAULT_TENANT, number) for number in withdrawn] == [False, True]
+    with pytest.raises(states.NotPublished, match=str(lost.port)):
+        await states.deliver(db, settings, publisher_of_three, DEFAULT_TENANT)
+    assert [await outbox.confirmed(db, DEFAULT_TENANT, number) for number in withdrawn] == [False, True]
     assert whole(cluster) == [True, True], "the other nodes are believed as before"
 
     lost.start()
     within(lambda: b"cluster_state:ok" in tell(lost, "CLUSTER", "INFO"))
     assert whole(cluster) == [True, True, False]
     await asyncio.sleep(0.2)  # a node that failed rests
-    assert await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
+    assert await states.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
     assert whole(cluster) == [True, True, True]
-    assert await store.confirmed(db, DEFAULT_TENANT, withdrawn[0])
+    assert await outbox.confirmed(db, DEFAULT_TENANT, withdrawn[0])
     view = view_state(tell(lost, "GET", key_of(gone)))
     assert view is not None
     assert view.consent is False
     await applied(applier, 1.0)
-    assert await store.positions(db, DEFAULT_TENANT) != reached
+    assert await store.reached(db, DEFAULT_TENANT) != reached
 
 
 async def test_slots_that_moved_are_published_to_their_new_node_before_it_is_believed(
     db_with_people: Database, settings: Settings, publisher_of_three: Publisher, cluster: Cluster
 ) -> None:
     db, (source, target, _) = db_with_people, cluster.masters
-    await jobs.Applier(db, settings, publisher_of_three, DEFAULT_TENANT).apply()
-    await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
+    await states.Applier(db, settings, publisher_of_three, DEFAULT_TENANT).apply()
+    await states.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
     moved = key_of(next(user for user in USERS if cluster.holder(key_of(user)) is source))
     await asyncio.to_thread(cluster.move, moved, source, target)
     try:
         tell(target, "DEL", moved)  # as if the source had not held it
-        assert await jobs.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
+        assert await states.keep_whole(db, settings, publisher_of_three, DEFAULT_TENANT)
         assert view_state(tell(target, "GET", moved)) is not None
         assert whole(cluster) == [True, True, True]
     finally:

@@ -32,7 +32,7 @@ def personal() -> tuple[Member, ...]:
     How much own rows count depends on the shop: people buy the same coffee again, but not the same coat. With bought
     rows excluded, EASE and popularity decide.
     """
-    return (Member(BuyAgain(), (1.0, 0.3, 0.1, 0.0)), Member(Ease(), (0.2,)), Member(Popular(), (0.005, 0.05)))
+    return (Member(BuyAgain(), (1.0, 0.3, 0.1, 0.0)), Member(Ease(), (0.2,)), Member(Popular(), (0.005, 0.05, 0.2, 1.0)))
 
 
 @dataclass(frozen=True)

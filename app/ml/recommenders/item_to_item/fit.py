@@ -19,7 +19,7 @@ class ItemToItem:
 
     training: Weighting = field(default_factory=lambda: Weighting(INTEREST, 365.0))
     scoring: Weighting = field(default_factory=lambda: Weighting(INTEREST, 90.0))
-    shrinkage: float = 1.0
+    shrinkage: float = 20.0
     neighbours: int = 200
     longest: int = 500
     dense_rows: int = SPARSE_ABOVE

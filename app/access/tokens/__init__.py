@@ -1,0 +1,1 @@
+"""What callers prove themselves with: access tokens, keys, and the keys that sign."""

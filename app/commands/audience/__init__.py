@@ -1,0 +1,1 @@
+"""Commands about people: who they are, what is known of them, and groups of them."""

@@ -1,0 +1,1 @@
+"""Commands that keep running: the server and the demo, and how they begin."""

@@ -1,0 +1,1 @@
+"""The dashboard: a program of its own and a client of the admin API."""

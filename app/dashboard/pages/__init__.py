@@ -1,0 +1,31 @@
+"""One file a page, by the menu's groups; a line in `PAGES` opens it."""
+
+from app.dashboard.pages import home
+from app.dashboard.pages.content import models, placements, rules, sends, templates
+from app.dashboard.pages.data import catalogue, events, facts, imports, people, refused, segment_editor, segments, signals
+from app.dashboard.pages.system import access, account, audit, health, sign_in, styleguide
+
+PAGES = (
+    sign_in,
+    home,
+    placements,
+    rules,
+    templates,
+    imports,
+    catalogue,
+    people,
+    segment_editor,
+    segments,
+    facts,
+    refused,
+    events,
+    models,
+    sends,
+    signals,
+    access,
+    account,
+    audit,
+    health,
+    styleguide,
+)
+ROUTERS = tuple(page.router for page in PAGES)

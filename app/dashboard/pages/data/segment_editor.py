@@ -1,0 +1,135 @@
+"""The builder of segments: rows of conditions and their text, each following the other, with how many people they are."""
+
+import asyncio
+import json
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from starlette.responses import JSONResponse, Response
+
+from app.dashboard.api_client import ApiProblem, part
+from app.dashboard.context import Here, Visit
+from app.dashboard.pages.content import editing
+from app.dashboard.pages.data.facts import plain
+from app.dashboard.pages.data.segments import KIND
+from app.dashboard.render import number, percent
+from app.decisions.segments.kind import worth
+
+router = APIRouter(prefix="/segments")
+_FIELDS = "all|any|not|known|holds|fact|is|in|not_in|value|other|contains"
+_PLACE = re.compile(rf"^(?:at character (?P<character>\d+)|(?P<field>(?:{_FIELDS})(?:\.\w+)*)): ")
+_MOST_WORDS = 500
+_EMPTY = "Write a condition first: without one nobody would be in it."
+
+
+@router.get("/new")
+async def new(visit: Here, name: str = "", of: str = "") -> Response:
+    """Begin a segment."""
+    if not name:
+        return visit.page("segments/segment_new.html", kind=KIND)
+    return await _edit(visit, name, {"when": None if of == "list" else "", "description": ""}, 0, {})
+
+
+@router.get("/{name}/edit")
+async def edit(visit: Here, name: str, version: int | None = None) -> Response:
+    """Edit a segment."""
+    found = await editing.published(visit, KIND, name, version) if version else await editing.newest(visit, KIND, name)
+    if found is None:
+        raise ApiProblem(404, "not_found", f"There is no segment {name}.")
+    return await _edit(visit, name, found["segment"], found["version"] if found["published"] else 0, {"live": found["published"]})
+
+
+@router.post("/{name}/estimate")
+async def estimate(
+    visit: Here, name: str, when: Annotated[str, Form()] = "", document: Annotated[str, Form()] = ""
+) -> Response:  # fmt: skip
+    """Tell how many people meet what is being written, and its other spelling; or what is wrong with it and where."""
+    try:
+        found = await _asked(visit, document or when, is_document=bool(document))
+    except ApiProblem as problem:
+        return JSONResponse({"problems": problems(problem)})
+    about = "About " if found["sampled"] < found["people"] else ""
+    share = f" ({percent(found['size'] / found['people'])})" if found["people"] else ""
+    told = f"{about}{number(found['size'])} of {number(found['people'])} people{share}"
+    if about:
+        told += f", between {number(found['low'])} and {number(found['high'])}"
+    return JSONResponse({**found, "told": told, "warning": worth(found["size"], found["people"])})
+
+
+@router.post("/{name}")
+async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", base: Annotated[int, Form()] = 0) -> Response:
+    """Publish a segment, or keep it as a draft."""
+    form = await visit.request.form()
+    body: dict[str, Any] = {"description": str(form.get("description", "")).strip(), "when": None}
+    rows = str(form.get("document", ""))
+    text = str(form.get("when", "")).replace("\r\n", "\n").strip()
+    try:
+        if form.get("of") != "list":
+            # rows that were changed a moment ago are ahead of the text
+            body["when"] = (await _asked(visit, rows, is_document=True))["when"] if rows else text
+            if not body["when"]:
+                raise ApiProblem(422, "invalid", _EMPTY, [{"field": "when", "message": _EMPTY}])
+        made = await editing.save(visit, KIND, name, body, base, draft=act == "draft")
+    except ApiProblem as problem:
+        body["when"] = None if form.get("of") == "list" else text
+        base, more, status = await editing.refused(visit, KIND, name, base, problem)
+        return await _edit(visit, name, body, base, {"rows": rows, **(more or {"problems": problems(problem)})}, status)
+    if act == "draft":
+        return visit.go(f"/segments/{part(name)}/versions", f"Kept as draft {made['version']}; nobody is judged by it before it is live.")
+    findings = ". ".join(one["message"].rstrip(".") for one in made["findings"])
+    kind = "bad" if any(one["level"] == "warning" for one in made["findings"]) else "good"
+    return visit.go(f"/segments/{part(name)}", f"Version {made['version']} is live. {findings}.", kind)
+
+
+def problems(problem: ApiProblem) -> list[dict[str, Any]]:
+    """Return what is wrong with a condition: message, and the character (from 1) or the part of the document it stands at."""
+    found = []
+    for one in problem.errors or [{"field": "", "message": problem.detail}]:
+        place = _PLACE.match(one["message"])
+        field, character = (place["field"], place["character"]) if place else (None, None)
+        message = one["message"][place.end() :] if place else one["message"]
+        found.append({"field": one["field"], "message": message, "place": field or "", "character": int(character) if character else None})
+    return found
+
+
+async def _asked(visit: Visit, written: str, *, is_document: bool) -> dict[str, Any]:
+    """Return what the API says of a condition; raises ApiProblem."""
+    try:
+        when = json.loads(written) if is_document else written.strip()
+    except ValueError as error:
+        raise ApiProblem(422, "invalid", f"The rows cannot be read: {error}") from error
+    found: dict[str, Any] = await visit.api.send("POST", "/v1/admin/segments/estimate", {"when": when})
+    return found
+
+
+async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: dict[str, Any], status: int = 200) -> Response:
+    facts, facets, segments, traits = await asyncio.gather(
+        visit.api.get("/v1/admin/facts"),
+        visit.api.get("/v1/admin/catalogue/facets"),
+        visit.api.get("/v1/admin/segments"),
+        visit.api.get("/v1/admin/facts/trait"),
+    )
+    of_people = [{**one, "sentence": plain(one["sentence"])} for one in facts["facts"] if one["subject"] == "person"]
+    keys = {
+        "category": [one["name"] for one in facets["categories"][:_MOST_WORDS]],
+        "brand": [one["name"] for one in facets["brands"][:_MOST_WORDS]],
+        "segment": [one["name"] for one in segments["segments"] if one["name"] != name],
+        "trait": [one["value"] for one in traits["keys"]],
+    }
+    values = {"live": False, "problems": [], "conflict": None, "rows": "", **more}
+    when = body.get("when")
+    text = when if isinstance(when, str) else "" if when is None else None
+    if text is None:
+        # published as a document: its text is what the API spells
+        values["rows"] = values["rows"] or json.dumps(when)
+        text = ""
+        try:
+            text = (await _asked(visit, json.dumps(when), is_document=True))["when"]
+        except ApiProblem as problem:
+            values["problems"] = values["problems"] or problems(problem)
+    return visit.page(
+        "segments/segment_edit.html", status, kind=KIND, name=name, base=base, text=text, is_list=when is None,
+        description=body.get("description", ""), facts=of_people, keys=keys,
+        tabs=editing.tabs(KIND, name) if base or values["live"] else [], **values,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Parts of pages that are worked out before they are drawn: forms, tables, differences."""

@@ -1,0 +1,1 @@
+"""What the values of an item mean: money, sales, availability, texts."""

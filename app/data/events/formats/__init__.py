@@ -1,0 +1,1 @@
+"""How sources write events: messages, rows of files, times. Pure."""

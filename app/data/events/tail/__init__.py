@@ -1,0 +1,1 @@
+"""The newest events, read backwards, and what among them nobody knew: for those who look."""

@@ -1,0 +1,1 @@
+"""What Redis holds of people, and whether it may be believed."""

@@ -1,0 +1,1 @@
+"""Consent, erasure, and how long events are kept."""

@@ -1,0 +1,1 @@
+"""What events say about people, summed up and packed."""

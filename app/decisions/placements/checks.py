@@ -1,0 +1,60 @@
+"""What is found in a placement before it is published."""
+
+from collections.abc import Iterator
+
+from app.data.catalogue.values.categories import comparable
+from app.decisions.placements.domain import Placement
+from app.documents.kinds import Facts, Finding, Names, nearest
+
+# these come with the program, whatever was published
+_ALWAYS = ("grid", "hero")
+
+
+def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[Finding]:
+    """Give what can never work, what does not work with the present shop, and how much the filter leaves."""
+    wanted = placement.filter
+    templates = {*names["template"], *_ALWAYS}
+    if placement.template not in templates:
+        yield _error("template", f"there is no template {placement.template}{nearest(placement.template, templates)}")
+    for one in placement.segments:
+        if one not in names["segment"]:
+            yield _error("segments", f"there is no segment {one}{nearest(one, names['segment'])}")
+    if wanted.price_min is not None and wanted.price_max is not None and wanted.price_min > wanted.price_max:
+        yield _error("filter.price_min", "is above price_max, so no item can pass")
+    if facts is None:
+        return
+    if placement.recommender and placement.recommender not in facts.recommenders:
+        yield _error("recommender", f"there is no recommender {placement.recommender}{nearest(placement.recommender, facts.recommenders)}")
+    yield from _words(placement, facts)
+    for field, ids in (("fixed.items", placement.fixed.items), ("blocked", placement.blocked)):
+        if unknown := [one for one in ids if not facts.has_item(one)]:
+            yield _warning(field, f"the catalogue has no item {', '.join(unknown[:5])}")
+    left, all_there = facts.left_by(wanted)
+    told = f"this filter leaves {left:,} of {all_there:,} products that are in stock"
+    if left < placement.count:
+        yield _warning("filter", f"{told}, and {placement.count} are shown: " + ("others stand in" if left else "it will be widened"))
+    else:
+        yield Finding(level="info", field="filter", message=told)
+
+
+def _words(placement: Placement, facts: Facts) -> Iterator[Finding]:
+    wanted = placement.filter
+    for field, kind, words in (
+        ("categories", "category", wanted.categories),
+        ("not_categories", "category", wanted.not_categories),
+        ("brands", "brand", wanted.brands),
+        ("not_brands", "brand", wanted.not_brands),
+        ("kinds", "kind", wanted.kinds),
+    ):
+        known = facts.words[kind]
+        for word in words:
+            if comparable(word) not in known:
+                yield _warning(f"filter.{field}", f"no item has the {kind} {word}{nearest(word, known.values())}")
+
+
+def _error(field: str, message: str) -> Finding:
+    return Finding(level="error", field=field, message=message)
+
+
+def _warning(field: str, message: str) -> Finding:
+    return Finding(level="warning", field=field, message=message)

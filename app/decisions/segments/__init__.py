@@ -1,0 +1,1 @@
+"""Segments as documents that people edit, and what is asked of them over HTTP."""

@@ -1,0 +1,1 @@
+"""The generated shop: catalogue, people, pictures."""

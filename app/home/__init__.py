@@ -1,0 +1,1 @@
+"""The first page of a server, and its documentation, both without the internet."""

@@ -1,0 +1,1 @@
+"""Who gets a send: audiences found anew, and lists made for each person."""

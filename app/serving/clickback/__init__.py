@@ -1,0 +1,1 @@
+"""Clicks and opens that come back."""

@@ -1,0 +1,1 @@
+"""The values that travel the fast path, and those that Redis keeps."""

@@ -1,0 +1,291 @@
+"""The rules of one call: they stand where lists of scored or popular groups become picks, and hold over all rungs of the ladder."""
+
+# long: one call's rules, from the plan to the picks
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from app.data.facts.domain import Seen
+from app.decisions.placements.domain import Filter
+from app.decisions.rules.plan import NARROWING, Plan, member
+from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted
+from app.decisions.rules.vector import Floats
+from app.serving.model.call import Call
+from app.serving.model.outcome import ItemReason, Pick
+from app.serving.path.rules import repeating
+from app.serving.snapshot.catalogue import Ints, Passing
+
+_DAY = 86_400
+_MOST_FIRSTS = 64
+# so many of a popular list are looked at for one answer
+_MOST_POPULAR = 5_000
+_PIECE = 64
+_SPARE = 60
+# so many of a list are scored by a formula
+_MOST_RESCORED = 500
+_FOR_YOU, _AGAIN, _POPULAR, _PINNED = ItemReason.FOR_YOU, ItemReason.BOUGHT_BEFORE, ItemReason.POPULAR, ItemReason.PINNED
+_SCORED = frozenset({ItemReason.FOR_YOU, ItemReason.GOES_WITH})
+Scored = Iterable[tuple[int, float]]
+
+
+class Asked(NamedTuple):
+    """A list that was asked for picks, kept for `explain`: it may be another one under other rules."""
+
+    listed: Callable[["Acting"], Scored]
+    reason: ItemReason
+    below: Mapping[int, float]
+    wanted: Filter
+
+
+def seen(call: Call) -> Seen:
+    """Return what conditions of a call read."""
+    if call.program is None or not call.program.reads:
+        return Seen(now=time.time())
+    request = {
+        "placement": call.placed.name, "channel": call.channel, "locale": call.locale, "country": call.country,
+        "campaign": call.campaign or call.send_id, "category": call.category,
+    }  # fmt: skip
+    return Seen(call.facts if call.state is not None else None, None, time.time(), request, call.ctx, call.program.edges)
+
+
+def planned(call: Call) -> Plan:
+    """Return what the rules that act on a call do."""
+    assert call.program is not None
+    return call.program.still(time.time()) or call.program.plan(seen(call))
+
+
+class Acting:
+    """The rules that act on a call, and what they have let into its answer so far."""
+
+    __slots__ = ("_bought", "_call", "_floors", "_hides", "_rescore", "_view", "asked", "plan", "ranking", "relaxed")
+
+    def __init__(self, call: Call, plan: Plan, picks: Sequence[Pick] = ()) -> None:
+        """Begin; what an answer holds already stays where it is."""
+        self._call, self.plan = call, plan
+        self._view: Seen | None = None
+        self.asked: list[Asked] = []
+        self.relaxed = False
+        self._rescore, wanted, self._hides, self._floors = plan.bound(self.view, call.limit)
+        self._bought = _bought(call, plan, self.view()) if plan.bought else []
+        if plan.unrepeated:
+            self._bought += repeating.hidden(call, plan, self.view())
+        self.ranking = Ranking(wanted, call.limit, self._pins() if plan.pins and not picks else ())
+        if picks:
+            self.ranking.keep(picks)
+
+    def view(self) -> Seen:
+        """Return what conditions read."""
+        if self._view is None:
+            self._view = seen(self._call)
+        return self._view
+
+    @property
+    def first(self) -> Passing:
+        """What passes the filter of the call and the rules."""
+        call, plan = self._call, self.plan
+        key = (call.wanted.key, self.relaxed)
+        found: Passing | None = plan.firsts.get(key)
+        if found is None:
+            found = plan.firsts[key] = self._passing()
+        return found
+
+    def _passing(self) -> Passing:
+        plan, catalogue = self.plan, self._call.snapshot.catalogue
+        if len(plan.firsts) >= _MOST_FIRSTS:
+            plan.firsts.clear()
+        passing = catalogue.passing(self._call.wanted)
+        allowed = plan.kept if self.relaxed else plan.allowed
+        if allowed is None and plan.added is None:
+            return passing
+        items = passing.items
+        if plan.added is not None:
+            items = items | (plan.added & catalogue.available)
+        return catalogue.first_of(items if allowed is None else items & allowed)
+
+    def choose(self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float]) -> list[Pick]:
+        """Return what a list of (group number, score), best first, gives to the answer."""
+        call = self._call
+        if call.explain:
+            kept = list(scored)
+            self.asked.append(Asked(lambda _: kept, reason, below, call.wanted))
+            scored = kept
+        return self._take(scored, reason, taken, below)
+
+    def popular(self, listed: str, reason: ItemReason, taken: frozenset[int]) -> list[Pick]:
+        """Return what a popular list gives to the answer; that of everybody goes on with all other groups."""
+        if self._call.explain:
+            self.asked.append(Asked(lambda acting: acting.listed(listed), reason, {}, self._call.wanted))
+        return self._take(self.listed(listed), reason, taken, {})
+
+    def again(self, asked: Asked, taken: frozenset[int]) -> list[Pick]:
+        """Return what a list that was asked before gives under these rules."""
+        before, self._call.wanted = self._call.wanted, asked.wanted
+        try:
+            return self._take(asked.listed(self), asked.reason, taken, asked.below)
+        finally:
+            self._call.wanted = before
+
+    def enough(self, picks: Sequence[Pick]) -> bool:
+        """Tell whether the kept list gave what it can: all that is wanted, or all but what rules kept back, as they would of another."""
+        call = self._call
+        if len(picks) >= self.ranking.room or call.cached is None:
+            return len(picks) >= self.ranking.room
+        place_of, hidden, banned = call.snapshot.catalogue.place_of, call.hidden(), call.banned
+        first_of = call.snapshot.catalogue.passing(call.wanted).first_of
+        groups = [place_of.get(number, -1) for number, _ in call.cached.entries() if number not in hidden]
+        return sum(first_of[group] >= 0 and group not in banned for group in groups) >= call.limit
+
+    def narrowed(self) -> Filter:
+        """Return the filter of a list that rules narrow, with what passes it put beside what passes the others."""
+        call = self._call
+        own, catalogue = call.wanted.under(call.narrow), call.snapshot.catalogue
+        if self.plan.only is not None:
+            catalogue.keep(own, catalogue.first_of(catalogue.passing(call.wanted).items & self.plan.only))
+        return own
+
+    def relax(self) -> bool:
+        """Leave alone what narrows, but for what is excluded; False where nothing does."""
+        if self.relaxed or not any(one.action in NARROWING for one in self.plan.rules):
+            return False
+        self.relaxed, self._rescore, self._hides, self._floors, self._bought = True, None, (), (), []
+        self.ranking = Ranking(Wanted(), self._call.limit, self._pins() if self.plan.pins else ())
+        return True
+
+    def may(self, item: int) -> bool:
+        """Tell whether an item that marketing named for the worst day is not excluded."""
+        return self.plan.kept is None or bool(self.plan.kept[item])
+
+    def short(self) -> str:
+        """Return the rules that left too few items, as they are told."""
+        names = [one.named.name for one in self.plan.rules if one.action in NARROWING and not one.named.rule.add]
+        return ", ".join(names[:5])
+
+    def listed(self, listed: str) -> Iterator[tuple[int, float]]:
+        """Yield a popular list as group numbers and scores."""
+        place = 0
+        for start in range(0, min(len(found := self._popular(listed)), _MOST_POPULAR), _PIECE):
+            for number in found[start : start + _PIECE].tolist():
+                place += 1
+                yield number, 1.0 / place
+
+    def _popular(self, listed: str) -> Ints:
+        key = (listed, self._call.wanted.key, self.relaxed, "popular")
+        found: Ints | None = self.plan.firsts.get(key)
+        if found is None:
+            snapshot, first = self._call.snapshot, self.first
+            groups = snapshot.catalogue.group_index(snapshot.config.popular.get(listed, np.zeros(0, np.int64)))
+            groups = groups[first.groups[groups]]
+            if listed == "":
+                rest = np.flatnonzero(first.groups[:-1])[::-1]
+                groups = np.concatenate([groups, rest[~np.isin(rest, groups)]])
+            groups = groups[self.plan.thinned(first.first[groups], _SPARE)]
+            found = self.plan.firsts[key] = snapshot.catalogue.group_no[groups]
+        return found
+
+    def _take(self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float]) -> list[Pick]:
+        raw: dict[int, float] | None = None
+        if self._rescore is not None:
+            raw = {}
+            scored = self._rescored(scored, self._rescore, below, raw)
+        return self.ranking.take(self._shown(scored, reason, taken, below, raw), last=reason is _POPULAR)
+
+    def _rescored(
+        self, scored: Scored, rescore: Callable[[Ints, Floats], Floats], below: Mapping[int, float], raw: dict[int, float]
+    ) -> Iterator[tuple[int, float]]:
+        """Yield the head of a list by the scores of a formula, then the rest as it is; `raw` is filled with the scores before."""
+        rest = iter(scored)
+        if head := list(islice(rest, _MOST_RESCORED)):
+            numbers, scores = zip(*head, strict=True)
+            items = self.first.first[self._call.snapshot.catalogue.group_index(numbers)]
+            good = np.flatnonzero(items >= 0)
+            fresh = rescore(items[good], np.array(scores, np.float64)[good])
+            if self._floors or below:
+                raw.update(head)
+            order = np.argsort(-fresh, kind="stable")
+            for place, score in zip(good[order].tolist(), fresh[order].tolist(), strict=True):
+                yield numbers[place], score
+        yield from rest
+
+    def _shown(
+        self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float], raw: Mapping[int, float] | None
+    ) -> Iterator[Candidate]:
+        """Yield what may be shown of a list; `raw` are its scores before a formula."""
+        call = self._call
+        out = call.banned | taken if taken else call.banned
+        place_of, first_of = call.snapshot.catalogue.place_of, self.first.first_of
+        hidden, bought, again = call.hidden(), call.bought, _AGAIN if reason is _FOR_YOU else reason
+        asks = bool(self._hides or self._bought or (self._floors and reason in _SCORED))
+        score = 0.0
+        for number, score in scored:
+            group = place_of.get(number, -1)
+            item = first_of[group]
+            if item < 0 or group in out or number in hidden:
+                continue
+            before = score if raw is None else raw.get(number, score)
+            if asks and not self._passes(item, number, before, reason):
+                continue
+            yield item, score, again if number in bought else _POPULAR if before <= below.get(number, -1.0) else reason
+        if self.plan.added is not None and reason in _SCORED:
+            yield from self._added(score, out, hidden)
+
+    def _added(self, score: float, out: frozenset[int], hidden: frozenset[int]) -> Iterator[Candidate]:
+        """Yield the items that rules add beside the list, with the score of its last one."""
+        catalogue, given = self._call.snapshot.catalogue, self.first.items
+        assert self.plan.added is not None
+        for item in np.flatnonzero(self.plan.added & given)[:_MOST_POPULAR].tolist():
+            group = int(catalogue.group[item])
+            if group not in out and int(catalogue.group_no[group]) not in hidden:
+                yield item, score, _POPULAR
+
+    def _passes(self, item: int, number: int, score: float, reason: ItemReason) -> bool:
+        if any(hide(item) for hide in self._hides):
+            return False
+        if any(number in numbers and about(item) for numbers, about in self._bought):
+            return False
+        if reason in _SCORED:
+            return not any(score < least and (about is None or about(item)) for least, about in self._floors)
+        return True
+
+    def _pins(self) -> list[tuple[int, Candidate]]:
+        """Return the pinned items that may be shown: in stock, not excluded, one a group."""
+        call, firsts = self._call, self.plan.firsts
+        found: list[tuple[int, int, Candidate]] | None = firsts.get("pins")
+        if found is None:
+            found = firsts["pins"] = self._pinnable()
+        banned = call.banned
+        return [(place, candidate) for place, group, candidate in found if group not in banned]
+
+    def _pinnable(self) -> list[tuple[int, int, Candidate]]:
+        catalogue, groups = self._call.snapshot.catalogue, set[int]()
+        found: list[tuple[int, int, Candidate]] = []
+        for place, indexes in self.plan.pins:
+            for item in indexes:
+                group = int(catalogue.group[item])
+                if catalogue.available[item] and group not in groups and self.may(item):
+                    groups.add(group)
+                    found.append((place, group, (item, 1.0, _PINNED)))
+                    break
+        return found
+
+
+def _bought(call: Call, plan: Plan, view: Seen) -> list[tuple[frozenset[int], Member]]:
+    found = []
+    for days, some in plan.bought:
+        numbers = call.bought
+        if days is not None and call.state is not None:
+            whole = call.state.whole()
+            since = int(view.now) // _DAY - days
+            numbers = frozenset(whole.bought[whole.bought_day >= since].tolist()) if whole is not None else frozenset()
+        if numbers:
+            found.append((numbers, member(some, view, plan.items)))
+    return found
+
+
+def begin(call: Call, picks: Sequence[Pick]) -> Acting | None:
+    """Return the rules that act on a call whose answer holds some picks already; None when none does."""
+    plan = call.plan or planned(call)
+    return Acting(call, plan, picks) if plan.acts else None

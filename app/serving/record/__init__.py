@@ -1,0 +1,1 @@
+"""What was served, kept until it is written."""

@@ -1,0 +1,1 @@
+"""What a server process measures and watches beside answering."""

@@ -1,0 +1,134 @@
+"""Placements and templates in the dashboard: forms become documents, errors stand beside their field, two editors do not overwrite."""
+
+import html
+import json
+import re
+
+import httpx
+
+from app.access.accounts.domain import Role
+from app.dashboard.pages.content.templates import lines
+from tests.dashboard.site import Browser, Site
+
+
+def fields(page: str) -> dict[str, object]:
+    """Return what a form of a page would send as it is."""
+    found: dict[str, object] = {}
+    for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>\n?(.*?)</textarea>', page, re.S):
+        found[name] = html.unescape(text)
+    for tag in re.findall(r"<input [^>]+>", page):
+        one = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
+        if "name" in one and one["name"] != "csrf" and ('type="checkbox"' not in tag or " checked" in tag):
+            found.setdefault(one["name"], html.unescape(one.get("value", "on")))
+    return found
+
+
+def published(admin: httpx.Client, path: str) -> dict[str, object]:
+    answer = admin.get(f"/v1/admin/{path}/published")
+    assert answer.status_code == 200, answer.text
+    return answer.json()  # type: ignore[no-any-return]
+
+
+def test_a_new_placement_with_a_filter_is_made_and_answers(site: Site, browser: Browser) -> None:
+    with site.admin() as admin:
+        brand = admin.get("/v1/admin/catalogue/facets").json()["brands"][0]["name"]
+        form = fields(browser.get("/placements/new?name=made-here"))
+        page = browser.post(
+            "/placements/made-here", **{**form, "count": "3", "brands": brand, "recommender": "", "template": "grid", "view": "form"}
+        )
+        assert "Version 1 is live" in page
+        stored = published(admin, "placements/made-here")["placement"]
+        assert (stored["count"], stored["filter"]["brands"], stored["recommender"]) == (3, [brand], "")  # type: ignore[index]
+        asked = admin.post("/v1/admin/placements/made-here/preview", json={"format": "json"}).json()
+        assert {item["brand"] for item in asked["items"]} == {brand}
+
+
+def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(browser: Browser) -> None:
+    form = fields(browser.get("/placements/email-hero"))
+    page = browser.post(
+        "/placements/email-hero",
+        422,
+        **{**form, "count": "99", "price_min": "9", "price_max": "1", "template": "hero", "description": "<mine>"},
+    )
+    assert 'name="count" type="number" min="1" max="50" value="99" aria-invalid="true"' in page
+    assert "&lt;mine&gt;" in page
+    assert "<mine>" not in page
+
+
+def test_of_two_editors_the_second_is_told_and_keeps_what_they_wrote(site: Site, browser: Browser) -> None:
+    with site.admin() as admin:
+        made = admin.put("/v1/admin/placements/shared", json={"count": 2})
+        assert made.status_code == 200
+        mine = fields(browser.get("/placements/shared"))
+        assert admin.put("/v1/admin/placements/shared", json={"count": 4}).status_code == 200
+        page = browser.post("/placements/shared", 412, **{**mine, "count": "7", "template": "grid"})
+        assert "Somebody published version 2 while you wrote" in page
+        assert 'max="50" value="7"' in page
+        assert published(admin, "placements/shared")["placement"]["count"] == 4  # type: ignore[index]
+        page = browser.post("/placements/shared", **{**fields(page), "template": "grid"})
+        assert published(admin, "placements/shared")["placement"]["count"] == 7  # type: ignore[index]
+
+
+def test_a_draft_waits_until_it_is_made_live_and_an_earlier_version_comes_back(site: Site, browser: Browser) -> None:
+    with site.admin() as admin:
+        admin.put("/v1/admin/placements/drafted", json={"count": 2})
+        form = fields(browser.get("/placements/drafted"))
+        page = browser.post("/placements/drafted", **{**form, "count": "5", "template": "grid", "act": "draft"})
+        assert "Kept as draft 2" in page
+        assert published(admin, "placements/drafted")["version"] == 1
+        browser.post("/placements/drafted/versions/2")
+        assert published(admin, "placements/drafted")["version"] == 2
+        page = browser.get("/placements/drafted/versions?old=1&new=2")
+        assert "&#34;count&#34;: 5" in page
+        browser.post("/placements/drafted/versions/1")
+        assert published(admin, "placements/drafted")["version"] == 1
+        browser.post("/placements/drafted/delete")
+        assert admin.get("/v1/admin/placements/drafted/published").status_code == 404
+
+
+def test_the_document_can_be_written_as_it_is(site: Site, browser: Browser) -> None:
+    document = json.dumps({"count": 2, "deadline_ms": 100})
+    browser.post("/placements/as-document", view="document", document=document)
+    with site.admin() as admin:
+        assert published(admin, "placements/as-document")["placement"]["deadline_ms"] == 100  # type: ignore[index]
+    page = browser.post("/placements/as-document", 422, view="document", document="{count: 2")
+    assert "no JSON" in page
+    assert "{count: 2" in page
+
+
+def test_a_template_is_published_and_its_mistakes_stand_on_their_line(site: Site, browser: Browser) -> None:
+    form = fields(browser.get("/templates/new?name=ours"))
+    assert "Version 1 is live" in browser.post("/templates/ours", **form)
+    broken = {**form, "html.card": "<p>\n{{ item.title }}\n{% if %}x{% endif %}\n</p>"}
+    page = browser.post("/templates/ours", 422, **broken)
+    assert "Line 3" in page
+    assert 'data-bad="3"' in page
+    with site.admin() as admin:
+        assert published(admin, "templates/ours")["version"] == 1
+
+
+def test_the_line_is_read_from_what_the_engine_says() -> None:
+    told = [
+        {"field": "html", "message": "html: missing expression\n  -> '{% for %}' 12:3\n"},
+        {"field": "", "message": "it takes too long"},
+    ]
+    assert [one["line"] for one in lines(told)] == [12, None]
+
+
+def test_previews_show_what_is_being_edited_and_run_nothing(site: Site, browser: Browser) -> None:
+    form = {**fields(browser.get("/placements/email-grid")), "count": "2", "template": "grid", "user_id": site.kept.people[0].user_id}
+    token = re.search(r'name="csrf" content="([0-9a-f]+)"', browser.get("/account"))
+    assert token
+    answer = browser.http.post("/placements/email-grid/preview", data={**form, "csrf": token[1]})
+    assert answer.text.count("<img") == 2
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("sandbox;")
+    assert "script-src 'none'" in policy
+    notes = browser.http.post("/placements/email-grid/notes", data={**form, "csrf": token[1], "count": "0"}).json()
+    assert notes["shown"] is False
+
+
+def test_who_may_only_look_cannot_publish(site: Site) -> None:
+    viewer = site.browser(Role.VIEWER)
+    assert "Publish</button>" not in viewer.get("/placements/email-hero")
+    viewer.post("/placements/email-hero", 403, document="{}", view="document")
