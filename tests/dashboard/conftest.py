@@ -1,4 +1,4 @@
-"""One small shop with its dashboard for all tests of a process."""
+"""One small shop with its dashboard for all tests here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.db import Database
-from app.core.embedded import Urls
+from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
 from tests.dashboard.site import Browser, Site, running
@@ -14,21 +14,18 @@ from tests.databases import Databases
 from tests.ml.versions import copied
 
 
-@pytest.fixture(scope="session")
-def site(servers: Urls, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The shop; tests that change it use names of their own."""
+@pytest.fixture(scope="package")
+def site(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The shop; tests that change it use names of their own.
+
+    It ends with the tests here and has a Valkey of its own: others empty the one of the run, which its worker would fill again.
+    """
     folder = Path(tmp_path_factory.mktemp("dashboard"))
     with databases.fresh() as url:
         settings = Settings(
-            database_url=url,
-            redis_url=servers.redis_url,
-            data_dir=folder / "data",
-            model_dir=folder / "models",
-            port=0,
-            log_format="console",
-            log_level="warning",
+            database_url=url, data_dir=folder / "data", model_dir=folder / "models", port=0, log_format="console", log_level="warning"
         )
-        with running(settings) as made:
+        with services(settings) as urls, running(settings.model_copy(update={"redis_url": urls.redis_url})) as made:
             yield made
 
 
@@ -38,7 +35,7 @@ def browser(site: Site) -> Browser:
     return site.browser()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def newer(site: Site) -> str:
     """A second version of `personal`, trained a little later, with figures of its own, which is not live."""
     with site.admin() as admin:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.data.conditions import checking, compiled
-from app.data.conditions.syntax import Compare, Fact, Number, Test, walk
+from app.data.conditions.syntax import Compare, Fact, Known, Number, Test, walk
 from app.data.facts.domain import Motion, Ref
 from app.data.facts.entries import Facts
 
@@ -59,7 +59,7 @@ def _moments(node: Test, facts: Facts) -> Iterator[Moments]:
                         yield _falling(fact, value.value, op, facts)
     left: set[Ref] = set()
     for one in walk(node):
-        if isinstance(one, Fact) and id(one) not in simple and facts.of(one.ref).motion is Motion.STEPS:
+        if isinstance(one, Fact | Known) and id(one) not in simple and facts.of(one.ref).motion is Motion.STEPS:
             left.add(one.ref)
     for ref in sorted(left):
         yield facts.of(ref).future(ref)

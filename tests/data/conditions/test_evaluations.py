@@ -76,6 +76,16 @@ def test_time_changes_a_condition_exactly_at_the_moments_that_were_told(events: 
             assert [found.test(view(person, at)) for at in moments] == _as_told(found, person, told, moments)
 
 
+def test_a_rate_becomes_unknown_when_the_last_letter_leaves_its_window() -> None:
+    sent = [Told(NOW, -9, item=0, signal=0), Told(NOW, -9, item=0, signal=1)]
+    person, found = people(sent)[1], condition("known(open_rate.30d)", FACTS)
+    at = found.next_change(view(person))
+    assert at is not None
+    assert abs(at - NOW - 30 * DAY) < 3600
+    assert found.test(view(person, at - 1))
+    assert not found.test(view(person, at))
+
+
 def _as_told(found: Condition, person: PersonFacts, told: Sequence[float], moments: Sequence[float]) -> list[bool]:
     start = found.test(view(person, NOW))
     # a change at t may need a thousandth of a second to show
