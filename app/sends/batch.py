@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.data.profiles.state_codec import State, unpack_state
+from app.data.profiles.state_codec import State, history_digest, unpack_state
 from app.decisions.placements.domain import Filter
 from app.ml import contract
 from app.ml.contract import Batch, Floats, Ints
@@ -20,7 +20,7 @@ from app.serving.snapshot.live import LiveModel
 PEOPLE = 64
 """People a call of `score`: enough that a thread is worth waking, few enough that others get their turn."""
 _LEAST_RUN = 4
-# How every list begins: format, model number, and the sequence of the history it was scored with.
+# How every list begins: format, model number, and the digest of the history it was scored with.
 _HEAD = struct.Struct("<BIQ")
 HEAD_BYTES = _HEAD.size
 
@@ -47,12 +47,12 @@ class Target:
         return spell_made_for(self.recommender, self.model.model_no, self.wanted.key, self.k, self.least_confidence)
 
 
-def is_current(head: bytes | None, model_no: int, seq: int) -> bool:
+def is_current(head: bytes | None, model_no: int, digest: int) -> bool:
     """Tell from the first `HEAD_BYTES` of a list whether it comes from this model and this history."""
     if head is None or len(head) < HEAD_BYTES:
         return False
     form, made_by, made_with = _HEAD.unpack_from(head)
-    return bool(form == candidates.FORMAT and made_by == model_no and made_with == seq)
+    return bool(form == candidates.FORMAT and made_by == model_no and made_with == digest)
 
 
 def score(target: Target, values: Sequence[bytes], now: float) -> list[bytes | None]:
@@ -76,7 +76,8 @@ def score(target: Target, values: Sequence[bytes], now: float) -> list[bytes | N
         places, states = [places[i] for i in kept], [states[i] for i in kept]
         batch = Batch(batch.history[kept], batch.kind[kept], batch.age[kept], batch.times[kept], batch.amount[kept])
     if states:
-        for place, packed in zip(places, _lists(target, batch, states), strict=True):
+        digests = [history_digest(values[place]) for place in places]
+        for place, packed in zip(places, _lists(target, batch, states, digests), strict=True):
             found[place] = packed
     return found
 
@@ -133,7 +134,7 @@ def excluded(loaded: LoadedModel, states: Sequence[State], *, seen: bool = False
     return out
 
 
-def _lists(target: Target, batch: Batch, states: Sequence[State]) -> list[bytes]:
+def _lists(target: Target, batch: Batch, states: Sequence[State], digests: Sequence[int]) -> list[bytes]:
     model = target.model
     wanted = target.wanted
     exclude = excluded(model.loaded, states, seen=wanted.exclude_seen) if wanted.exclude_bought or wanted.exclude_seen else None
@@ -148,8 +149,8 @@ def _lists(target: Target, batch: Batch, states: Sequence[State]) -> list[bytes]
     numbers = target.catalogue.group_no[model.groups[rows]]
     good = scores > -np.inf
     lists = []
-    for place, state in enumerate(states):
+    for place, digest in enumerate(digests):
         mine = good[place]
         groups, own = (numbers[place], scores[place]) if mine.all() else (numbers[place][mine], scores[place][mine])
-        lists.append(candidates.pack(model.model_no, state.seq, groups, own))
+        lists.append(candidates.pack(model.model_no, digest, groups, own))
     return lists

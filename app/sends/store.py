@@ -26,7 +26,7 @@ _ANNOUNCED = (
 )  # fmt: skip
 _COUNTS = ("warmed", "already_warm", "gone", "no_consent", "no_history", "failed")
 
-# The next people of an audience by number, with their keys as users, consent, and the sequence of their state.
+# The next people of an audience by number, with their keys as users, consent, and the digest of their history.
 _LISTED = "select person_no from send_person where tenant = $1 and send_no = $2 and person_no > $3 order by person_no limit $4"
 _EVERYONE = f"""
 select p.person_no from person p where p.tenant = $1 and $2::int is not null and p.person_no > $3
@@ -34,7 +34,7 @@ select p.person_no from person p where p.tenant = $1 and $2::int is not null and
 """
 _PEOPLE = f"""
 with part as materialized (PART)
-select part.person_no, p.person_no is not null, p.consent, s.seq, i.keys
+select part.person_no, p.person_no is not null, p.consent, s.digest, i.keys
 from part
 left join person p on p.tenant = $1 and p.person_no = part.person_no
 left join person_state s on s.tenant = $1 and s.person_no = p.root_no
@@ -52,12 +52,12 @@ _COUNT_EVERYONE = f"select count(*) from person where tenant = :tenant and root_
 
 
 class Recipient(NamedTuple):
-    """A person of an audience: `known` is false for someone erased since, `seq` None without a state; `keys` as user."""
+    """A person of an audience: `known` is false for someone erased since, `digest` of the history None without a state; `keys` as user."""
 
     person_no: int
     known: bool
     consent: int | None
-    seq: int | None
+    digest: int | None
     keys: list[bytes] | None
 
 

@@ -103,7 +103,7 @@ class Warmer:
             tally.gone += 1
         elif not (self._default_consent if one.consent is None else one.consent):
             tally.no_consent += 1
-        elif one.seq is None:
+        elif one.digest is None:
             tally.no_history += 1
         else:
             return True
@@ -115,9 +115,9 @@ class Warmer:
         heads = iter(await self._lists.heads([key for keys in spelled for key in keys]))
         current, lasting = [], []
         for one, keys in zip(people, spelled, strict=True):
-            assert one.seq is not None
+            assert one.digest is not None
             found = [next(heads) for _ in keys]
-            good = all(batch.is_current(head, target.model.model_no, one.seq) for head in found)
+            good = all(batch.is_current(head, target.model.model_no, one.digest) for head in found)
             current.append(good)
             lasting += keys if good else []
         await self._lists.prolong(lasting, ttl_s)

@@ -12,7 +12,7 @@ from app.core import ids
 from app.core.embedded import services
 from app.core.ids import DEFAULT_TENANT
 from app.core.settings import Settings
-from app.data.profiles.state_codec import State, pack_state
+from app.data.profiles.state_codec import State, history_digest, pack_state
 from app.serving.model import candidates
 from benchmarks.serving.figures import tell
 
@@ -82,4 +82,5 @@ def _people(count: int, most_bought: int) -> Iterator[tuple[tuple[str, str], tup
         listed = random.choice(GROUPS, LISTED, replace=False)
         scores = np.sort(random.random(LISTED).astype(np.float32))[::-1]
         state_key, list_key = ids.person_keys(DEFAULT_TENANT, key, "personal", "0123456789ab", "")
-        yield (state_key, list_key), (pack_state(state), candidates.pack(7, state.seq, listed, scores))
+        packed = pack_state(state)
+        yield (state_key, list_key), (packed, candidates.pack(7, history_digest(packed), listed, scores))

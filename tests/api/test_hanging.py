@@ -98,10 +98,19 @@ async def locked(url: str) -> AsyncIterator[None]:
     parsed = async_url(url)
     holder = await asyncpg.connect(host=parsed.query["host"], user=parsed.username, database=parsed.database)
     try:
-        async with holder.transaction():
+        transaction = holder.transaction()
+        while True:
+            await transaction.start()
             tables = await holder.fetch("select quote_ident(tablename) from pg_tables where schemaname = 'public'")
-            await holder.execute(f"lock table {', '.join(row[0] for row in tables)} in access exclusive mode")
-            yield
+            try:
+                await holder.execute(f"lock table {', '.join(row[0] for row in tables)} in access exclusive mode")
+                break
+            except asyncpg.DeadlockDetectedError:
+                # the worker took its tables in another order
+                await transaction.rollback()
+                transaction = holder.transaction()
+        yield
+        await transaction.rollback()
     finally:
         await holder.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
-from app.data.profiles.state_codec import State, empty_state, pack_state, unpack_state
+from app.data.profiles.state_codec import State, empty_state, history_digest, pack_state, unpack_state
 from app.decisions.placements.domain import Filter
 from app.ml import contract
 from app.ml.contract import Ints
@@ -77,14 +77,14 @@ def test_bulk_lists_are_those_that_serving_would_keep(target: Target) -> None:
     states = [state for value in packed if (state := unpack_state(value)) is not None]
     found = batch.score(target, packed, NOW)
     lengths = set()
-    for state, value in zip(states, found, strict=True):
+    for state, given, value in zip(states, packed, found, strict=True):
         expected = one_by_one(target, state)
         if expected is None:
             assert value is None
             continue
         listed = candidates.unpack(value)
         assert listed is not None
-        assert (listed.model_no, listed.seq) == (target.model.model_no, state.seq)
+        assert (listed.model_no, listed.made_from) == (target.model.model_no, history_digest(given))
         groups, scores = expected
         assert len(listed.groups) == len(groups)
         assert np.allclose(list(listed.scores)[: candidates.EXACT], scores[: candidates.EXACT], rtol=1e-4)

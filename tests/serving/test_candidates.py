@@ -16,7 +16,7 @@ def test_a_list_comes_back_with_its_groups_and_first_scores(entries: list[tuple[
     groups, scores = [group for group, _ in entries], [score for _, score in entries]
     found = unpack(pack(model_no, seq, groups, scores))
     assert found is not None
-    assert (found.model_no, found.seq, len(found.groups), len(found.scores)) == (model_no, seq, len(entries), len(entries))
+    assert (found.model_no, found.made_from, len(found.groups), len(found.scores)) == (model_no, seq, len(entries), len(entries))
     assert list(found.groups) == groups
     assert list(found.scores)[:EXACT] == scores[:EXACT]
     later, given_later = np.array(list(found.scores)[EXACT:]), np.array(scores[EXACT:])

@@ -17,7 +17,7 @@ from app.data.profiles import build, store
 from app.data.profiles import event_columns as summing
 from app.data.profiles.codec import NOTHING
 from app.data.profiles.event_columns import Events
-from app.data.profiles.state_codec import LARGEST_TIMES, Published, State, empty_state, pack_state
+from app.data.profiles.state_codec import LARGEST_TIMES, Published, State, empty_state, history_digest, pack_state
 
 PEOPLE_AT_ONCE = 500
 
@@ -121,7 +121,7 @@ async def recompute(
             person = state.person_no
             primary, others = keys[person]
             packed = pack_state(state._replace(seq=seq))
-            rows.append((person, primary, shard, seq, packed, profile, own))
+            rows.append((person, primary, shard, seq, history_digest(packed), packed, profile, own))
             published.append(Published(primary, packed, others, person, own))
         await store.keep(connection, tenant, rows)
     return published

@@ -12,8 +12,11 @@ as its values need:
   units, u16; kind and times together u8, or kind u8 and times u16; amounts, when they differ from the times, as u8, f16 or f32.
 """
 
+# long: packing and unpacking of one format stand together
+
 import struct
 import sys
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -33,6 +36,8 @@ AMOUNT_ERROR = 0.001
 """Largest relative error of an amount that was packed in 16 bits."""
 
 _HEAD = struct.Struct("<BBQQIHHBB")
+# what comes before says which reading it was, whose, and when they were seen last
+_HISTORY_AT = 22
 _SEQ = struct.Struct("<xxQ")
 _AGES = struct.Struct("<IH")
 _CONSENT_FLAG: dict[bool | None, int] = {None: 0, True: 1, False: 2}
@@ -230,6 +235,11 @@ class StateView:
         return state._replace(consent=self.consent)
 
     @property
+    def digest(self) -> int:
+        """What tells the history from another one."""
+        return history_digest(self._value)
+
+    @property
     def country(self) -> str:
         """The country, empty for none, and for a damaged value."""
         state = unpack_state(self._value)
@@ -261,6 +271,11 @@ def view_state(value: bytes | None) -> StateView | None:
         return None
     view = StateView(value)
     return view if len(value) >= _HEAD.size + (4 if view._layout & _WIDE_BOUGHT else 2) * view.bought_count else None
+
+
+def history_digest(value: bytes) -> int:
+    """Return a number that tells what somebody did and bought from anything else, and does not change when it is read anew."""
+    return zlib.crc32(memoryview(value)[_HISTORY_AT:])
 
 
 def state_seq(value: bytes) -> int | None:

@@ -50,10 +50,10 @@ delete from person_state where tenant = $1 and person_no in (
 )
 """
 _KEEP = """
-insert into person_state (tenant, person_no, key, shard, seq, state, profile, facts)
-select $1, * from unnest($2::bigint[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[])
-on conflict (tenant, person_no) do update set key = excluded.key, shard = excluded.shard, seq = excluded.seq, state = excluded.state,
-profile = excluded.profile, facts = excluded.facts, updated_at = now()
+insert into person_state (tenant, person_no, key, shard, seq, digest, state, profile, facts)
+select $1, * from unnest($2::bigint[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])
+on conflict (tenant, person_no) do update set key = excluded.key, shard = excluded.shard, seq = excluded.seq, digest = excluded.digest,
+state = excluded.state, profile = excluded.profile, facts = excluded.facts, updated_at = now()
 """
 # One snapshot for both parts: the last event below the oldest open transaction is the place that was reached.
 _NEWS = f"""
@@ -175,8 +175,8 @@ async def raise_sequence(db: Database) -> None:
     )
 
 
-async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, bytes, bytes, bytes]]) -> None:
-    """Store states of roots: (person_no, primary key, shard, seq, packed state, packed profile, packed facts)."""
+async def keep(connection: AsyncConnection, tenant: int, rows: Sequence[tuple[int, bytes, int, int, int, bytes, bytes, bytes]]) -> None:
+    """Store states of roots: (person_no, primary key, shard, seq, digest of the history, packed state, packed profile, packed facts)."""
     await (await driver(connection)).execute(_LEAVE, tenant, [row[0] for row in rows])
     await (await driver(connection)).execute(_KEEP, tenant, *(list(column) for column in zip(*rows, strict=True)))
 

@@ -1,9 +1,9 @@
 """The value Redis keeps of a scored list: which model and which history it came from, then groups and scores.
 
-Little-endian. Format u8 · model_no u32 · seq u64 · count u16 · exact u8 · planes u8, then the first `exact` entries as they are
-(groups u32, scores f32), which is all that most answers read. The others follow in few bytes: groups as in `app.core.group_numbers`,
-their least score and the step between two levels as f32, and each score's level u8. A list whose scores cannot be told in levels
-(not finite) has 255 for `exact`: all entries stand as they are.
+Little-endian. Format u8 · model_no u32 · digest of the history u64 · count u16 · exact u8 · planes u8, then the first `exact`
+entries as they are (groups u32, scores f32), which is all that most answers read. The others follow in few bytes: groups as in
+`app.core.group_numbers`, their least score and the step between two levels as f32, and each score's level u8. A list whose scores
+cannot be told in levels (not finite) has 255 for `exact`: all entries stand as they are.
 """
 
 # long: packing and unpacking of one format stand together
@@ -29,16 +29,16 @@ _FIRST = [struct.Struct(f"<{count}I{count}f") for count in range(EXACT + 1)]
 
 
 class Candidates:
-    """A scored list, best first: group numbers and scores.
+    """A scored list, best first: group numbers and scores; `made_from` tells the history it rests on.
 
     Scores after the first 12 are those that were packed to within 1/510 of the range that these later scores span.
     """
 
-    __slots__ = ("_count", "_exact", "_first", "_value", "model_no", "seq")
+    __slots__ = ("_count", "_exact", "_first", "_value", "made_from", "model_no")
 
-    def __init__(self, model_no: int, seq: int, first: tuple[Any, ...], exact: int, count: int, value: bytes) -> None:
+    def __init__(self, model_no: int, made_from: int, first: tuple[Any, ...], exact: int, count: int, value: bytes) -> None:
         self.model_no = model_no
-        self.seq = seq
+        self.made_from = made_from
         self._first = first
         self._exact = exact
         self._count = count
@@ -74,21 +74,21 @@ class Candidates:
         return [score for _, score in self.entries()]
 
 
-def pack(model_no: int, seq: int, groups: Any, scores: Any) -> bytes:
+def pack(model_no: int, made_from: int, groups: Any, scores: Any) -> bytes:
     """Encode a list, best first; `groups` are group numbers, both arrays or sequences of one length."""
     numbers, given = np.asarray(groups, "<u4"), np.asarray(scores, "<f4")
     count, exact = len(numbers), min(EXACT, len(numbers))
     first = numbers[:exact].tobytes() + given[:exact].tobytes()
     if count == exact:
-        return _HEAD.pack(FORMAT, model_no, seq, count, exact, 0) + first
+        return _HEAD.pack(FORMAT, model_no, made_from, count, exact, 0) + first
     later, rest = numbers[exact:], given[exact:]
     least, most = float(rest[-1]), float(rest[0])
     step = (most - least) / _LEVELS
     if not step <= _LARGEST:  # also NaN
-        return _HEAD.pack(FORMAT, model_no, seq, count, _ALL, 0) + numbers.tobytes() + given.tobytes()
+        return _HEAD.pack(FORMAT, model_no, made_from, count, _ALL, 0) + numbers.tobytes() + given.tobytes()
     planes = group_numbers.planes_for(later)
     levels = ((rest - least) * (1 / step) + 0.5).astype(np.uint8).tobytes() if step else bytes(len(rest))
-    head = _HEAD.pack(FORMAT, model_no, seq, count, exact, planes)
+    head = _HEAD.pack(FORMAT, model_no, made_from, count, exact, planes)
     return b"".join((head, first, group_numbers.pack_numbers(later, planes), _SCALE.pack(least, step), levels))
 
 
@@ -96,9 +96,9 @@ def unpack(value: bytes | None) -> Candidates | None:
     """Decode a list; None for nothing, another format, a damaged value, or scores that are not finite."""
     if value is None or len(value) < _HEAD.size or value[0] != FORMAT:
         return None
-    _, model_no, seq, count, exact, planes = _HEAD.unpack_from(value)
+    _, model_no, made_from, count, exact, planes = _HEAD.unpack_from(value)
     if exact == _ALL:
-        return _as_it_is(value, model_no, seq, count)
+        return _as_it_is(value, model_no, made_from, count)
     if exact > EXACT or exact > count or planes > group_numbers.MOST_PLANES:
         return None
     rest, at = count - exact, _HEAD.size + 8 * exact
@@ -107,11 +107,11 @@ def unpack(value: bytes | None) -> Candidates | None:
     first = _FIRST[exact].unpack_from(value, _HEAD.size)
     if not math.isfinite(sum(first[exact:])):  # no JSON holds such a score
         return None
-    return Candidates(model_no, seq, first, exact, count, value)
+    return Candidates(model_no, made_from, first, exact, count, value)
 
 
-def _as_it_is(value: bytes, model_no: int, seq: int, count: int) -> Candidates | None:
+def _as_it_is(value: bytes, model_no: int, made_from: int, count: int) -> Candidates | None:
     if len(value) != _HEAD.size + 8 * count:
         return None
     every = struct.unpack_from(f"<{count}I{count}f", value, _HEAD.size)
-    return Candidates(model_no, seq, every, count, count, value) if math.isfinite(sum(every[count:])) else None
+    return Candidates(model_no, made_from, every, count, count, value) if math.isfinite(sum(every[count:])) else None

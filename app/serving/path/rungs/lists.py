@@ -55,14 +55,14 @@ def why(call: Call) -> ItemReason:
     return _GOES_WITH if call.anchored else _FOR_YOU
 
 
-def seq_of(call: Call) -> int:
-    """Return the number of the history that a list rests on; 0 where the person has no part in it."""
-    return 0 if call.anchored or call.state is None else call.state.seq
+def made_from(call: Call) -> int:
+    """Return what tells the history that a list rests on; 0 where the person has no part in it."""
+    return 0 if call.anchored or call.state is None else call.state.digest
 
 
 def is_current(call: Call, model: LiveModel) -> bool:
     """Tell whether the cached list comes from the live model and the person's present history."""
-    return call.cached is not None and call.cached.model_no == model.model_no and call.cached.seq == seq_of(call)
+    return call.cached is not None and call.cached.model_no == model.model_no and call.cached.made_from == made_from(call)
 
 
 def known_history(call: Call, model: LiveModel) -> History:

@@ -11,7 +11,7 @@ from app.serving.path.choose import choose
 from app.serving.path.lookup import Lookup
 from app.serving.path.person import hidden_rows
 from app.serving.path.rungs.climb import Climb
-from app.serving.path.rungs.lists import is_current, known_history, seq_of, why
+from app.serving.path.rungs.lists import is_current, known_history, made_from, why
 from app.serving.path.rungs.scoring import Job, Overloaded, Scorer
 from app.serving.snapshot.snapshot import LiveModel
 
@@ -49,7 +49,7 @@ class Scoring:
         """Let a climb wait for its scores; False where there are too many before it."""
         call = climb.call
         # a promotion makes every list one of an older model: these serve on while there is a queue
-        if self._scorer.busy and call.cached is not None and call.cached.seq == seq_of(call):
+        if self._scorer.busy and call.cached is not None and call.cached.made_from == made_from(call):
             return False
         # a list that others read too is scored without the person: only where it leaves too little of it for them, they get their own
         call.own = not call.anchored or is_current(call, model)
@@ -75,7 +75,7 @@ class Scoring:
             return
         numbers = call.snapshot.catalogue.group_no[job.groups]
         if call.list_key and call.trusted and not (call.anchored and call.own):
-            packed = lists.pack(model.model_no, seq_of(call), numbers, job.scores)
+            packed = lists.pack(model.model_no, made_from(call), numbers, job.scores)
             many = call.anchored and len(call.anchor) > 1  # more sets than anybody could keep: a cart is looked at soon or never
             self._lookup.write("SET", call.list_key, packed, "EX", min(self._ttl_s, _SET_TTL_S) if many else self._ttl_s)
         if job.answered:
