@@ -189,13 +189,13 @@ def test_the_dictionary_says_what_facts_there_are_and_how_they_are_spread(site: 
     assert "How many people have which value" in views
     assert "built-in method" not in views
     with site.admin() as admin:
-        answer = admin.patch(f"/v1/admin/people/{site.kept.people[3].user_id}/traits", json={"city": HOSTILE})
+        answer = admin.patch(f"/v1/admin/people/{site.kept.people[3].user_id}/traits", json={"home_town": HOSTILE})
         assert answer.status_code == 200, answer.text
-        waited(lambda: admin.get("/v1/admin/facts/trait", params={"key": "city"}).json()["known"])
-    # one person's city is nobody else's business
-    city = browser.get("/facts/trait?key=city")
-    assert "1 people have another one" in city
-    assert HOSTILE not in html.unescape(city)
+        waited(lambda: admin.get("/v1/admin/facts/trait", params={"key": "home_town"}).json()["known"])
+    # one person's town is nobody else's business
+    town = browser.get("/facts/trait?key=home_town")
+    assert "1 person has another one" in town
+    assert HOSTILE not in html.unescape(town)
     assert "has no window 8d" in browser.get("/facts/views?window=8d", 422)
     assert "read at the moment of a request" in browser.get("/facts/now.hour")
     assert html.escape(HOSTILE) in browser.get(f"/facts/trait?key={httpx.QueryParams({'key': HOSTILE})['key']}")
