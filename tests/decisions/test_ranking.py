@@ -3,11 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.decisions.rules.ranking import Candidate, Limit, Need, Ranking, Variety, Wanted, lifted
+from app.decisions.rules.ranking import Candidate, Limit, Need, Ranking, Variety, Wanted, lifted, multiplied
 
 BRANDS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
 scores = st.floats(-1e6, 1e6, allow_nan=False)
@@ -161,3 +162,9 @@ def test_what_held_candidates_back_is_known_by_the_name_of_the_rule() -> None:
     ranking = Ranking(Wanted(limits=[Limit("few-acme", 1, lambda item: 0)]), 3)
     assert len(ranking.take([(item, 1.0, "") for item in range(5)])) == 1
     assert ranking.held == {"few-acme": 4}
+
+
+@given(st.lists(st.tuples(st.floats(allow_nan=False), st.floats(1e-6, 1e6)), max_size=20))
+def test_many_scores_are_lifted_as_one_is(given_: list[tuple[float, float]]) -> None:
+    found = multiplied(np.array([score for score, _ in given_]), np.array([factor for _, factor in given_]))
+    assert found.tolist() == [lifted(score, factor) for score, factor in given_]

@@ -18,6 +18,8 @@ def test_a_list_comes_back_with_its_groups_and_first_scores(entries: list[tuple[
     assert found is not None
     assert (found.model_no, found.made_from, len(found.groups), len(found.scores)) == (model_no, seq, len(entries), len(entries))
     assert list(found.groups) == groups
+    numbers, whole = found.arrays()
+    assert list(zip(numbers.tolist(), whole.tolist(), strict=True)) == list(found)
     assert list(found.scores)[:EXACT] == scores[:EXACT]
     later, given_later = np.array(list(found.scores)[EXACT:]), np.array(scores[EXACT:])
     if len(later):

@@ -161,6 +161,20 @@ async def test_a_formula_scores_and_leaves_scores_alone_where_it_has_no_value(sh
     assert plain == await ids(shop)
 
 
+async def test_a_formula_and_a_boost_order_a_kept_list_as_a_fresh_one(shop: Shop) -> None:
+    await rule(shop, "score", action="formula", formula="score * (1 + 0.1 * item.price)")
+    await rule(shop, "lift", action="boost", factor=1.7, where="item.price < 20")
+    fresh = (await shop.get(placement="email-grid", user_id="u9")).json()
+    assert fresh["source"] == "live"
+
+    async def kept() -> Any:
+        answer = (await shop.get(placement="email-grid", user_id="u9")).json()
+        return answer if answer["source"] == "cached" else None
+
+    again = await shop.until(kept)
+    assert [one["item_id"] for one in again["items"]] == [one["item_id"] for one in fresh["items"]]
+
+
 async def test_the_objective_of_a_placement_orders_by_what_an_item_brings(shop: Shop) -> None:
     await send(shop, "PUT", "placements/money", {"recommender": "", "objective": "revenue", "count": 10})
     await send(shop, "PUT", "placements/clicks", {"recommender": "", "count": 10})

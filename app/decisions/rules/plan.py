@@ -23,14 +23,15 @@ NARROWING = frozenset({"include", "exclude", "share", "cap", "minimum_score", "f
 
 
 class Bound(NamedTuple):
-    """A plan for one call: other scores for items by index and score, the order wanted, what hides an item, and the least scores of a
-    model with the items they hold for.
+    """A plan for one call: other scores for items by index and score, the order wanted, what hides an item, the least scores of a
+    model with the items they hold for, and the factors of all items where the call changes none.
     """
 
     rescore: Callable[[vector.Ints, Floats], Floats] | None
     wanted: Wanted
     hides: Sequence[Member]
     floors: Sequence[tuple[float, Member | None]]
+    factors: Floats | None
 
 
 class Some(NamedTuple):
@@ -188,9 +189,10 @@ class Plan:
         found = self._bounds.get(places)
         if found is None:
             found = self._bind(view(), places)
-            if self._score is None and not self._asks:
+            if not self._asks:
                 self._bounds[places] = found
-        return found
+        # the formula alone looks at each call
+        return found if self._score is None else found._replace(rescore=_rescoring(self._score, self.items, view()))
 
     def thinned(self, items: vector.Ints, spare: int) -> Bools:
         """Return which of some items, best first, are enough to fill a list: of each key of a cap so many, and `spare` ones."""
@@ -214,9 +216,6 @@ class Plan:
         return bool(self._hides) or any(one.each is not None for _, one in some)
 
     def _bind(self, view: Seen, places: int) -> Bound:
-        rescore = None
-        if self._score is not None:
-            rescore = _rescoring(self._score, self.items, view)
         largest = self._largest * (max(1.0, float(self._factor.max())) if self._factor is not None and len(self._factor) else 1.0)
         wanted = Wanted(
             self._multiplying(view), largest, self._lasting(view), self._limited(view, places), self._needed(view, places),
@@ -224,7 +223,7 @@ class Plan:
         )  # fmt: skip
         hides = [_member(some, view, self.items, within=within) for some, within in self._hides]
         floors = [(score, _asked(some, view, self.items)) for score, some in self._floors]
-        return Bound(rescore, wanted, hides, floors)
+        return Bound(None, wanted, hides, floors, None if self._factors else self._factor)
 
     def _multiplying(self, view: Seen) -> Callable[[int], float] | None:
         still = self._factor.data.__getitem__ if self._factor is not None else None

@@ -8,6 +8,9 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 Candidate = tuple[int, float, Any]
 """Index of an item, its score, and why it is here, which is handed through."""
 Member = Callable[[int], bool]
@@ -63,6 +66,12 @@ def lifted(score: float, factor: float) -> float:
     return moved if -_LARGEST < moved < _LARGEST else math.copysign(_LARGEST, moved)
 
 
+def multiplied(scores: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what `lifted` does of many scores."""
+    with np.errstate(over="ignore"):
+        return np.clip(np.where(scores >= 0, scores * factors, scores / factors), -_LARGEST, _LARGEST)
+
+
 class Ranking:
     """One answer on its way down the rungs: `take` says what a list gives it, `keep` puts that into the answer.
 
@@ -88,14 +97,17 @@ class Ranking:
         """Return how many of the places that are left are for members of needs."""
         return min(self.room, sum(self._left))
 
-    def take(self, candidates: Iterable[Candidate], *, last: bool = False) -> list[Candidate]:
-        """Return what a list gives; from the last one places that nobody could fill as they were meant are filled with others."""
+    def take(self, candidates: Iterable[Candidate], *, last: bool = False, multiplied: bool = False) -> list[Candidate]:
+        """Return what a list gives; from the last one places that nobody could fill as they were meant are filled with others.
+
+        One that is `multiplied` has the scores and the order already that factors give.
+        """
         if self.room <= 0:
             return []
         wanted = self.wanted
         if wanted.plain:
             return list(islice(candidates, self.room))
-        if wanted.factor is not None:
+        if wanted.factor is not None and not multiplied:
             candidates = _multiplied(candidates, wanted.factor, wanted.largest)
         if wanted.last is not None:
             candidates = _put_last(candidates, wanted.last)
@@ -114,7 +126,7 @@ class Ranking:
             _, self._counts, self._left = self._taken
         elif self._counts or self._left:
             for item, _, _ in picks:
-                self._count(item, [limit.key(item) for limit in self.wanted.limits], self._counts, self._left)
+                self._count(item, self._counts, self._left)
         self._taken = None
 
     def arranged(self, picks: Sequence[Candidate]) -> list[Candidate]:
@@ -124,16 +136,16 @@ class Ranking:
             arranged.insert(place, candidate)
         return arranged
 
-    def _count(self, item: int, keys: list[Hashable | None], counts: list[dict[Hashable, int]], left: list[int]) -> None:
-        for key, count in zip(keys, counts, strict=True):
-            if key is not None:
+    def _count(self, item: int, counts: list[dict[Hashable, int]], left: list[int]) -> None:
+        for limit, count in zip(self.wanted.limits, counts, strict=True):
+            if (key := limit.key(item)) is not None:
                 count[key] = count.get(key, 0) + 1
         for place, some in enumerate(left):
             if some > 0 and self.wanted.needs[place].member(item):
                 left[place] -= 1
 
     def _fill(self, candidates: Iterable[Candidate], picks: list[Candidate], last: bool) -> None:
-        limits, room = self.wanted.limits, self.room
+        limits, room, held = self.wanted.limits, self.room, dict[str, int]()
         if not limits and not self._left:
             # one by one, since variety looks at what was taken
             for candidate in candidates:
@@ -142,36 +154,33 @@ class Ranking:
                     return
             return
         counts, left, passed = [dict(one) for one in self._counts], list(self._left), list[Candidate]()
-        self.held, self._taken = {}, (picks, counts, left)
+        self.held, self._taken = held, (picks, counts, left)
+        checks = [(limit.rule, limit.most, limit.key, count) for limit, count in zip(limits, counts, strict=True)]
         for candidate in candidates:
             item = candidate[0]
-            keys = [limit.key(item) for limit in limits]
-            if self._too_many(keys, counts):
-                continue
-            if left and room - len(picks) <= sum(left) and not self._needed(item, left):
-                passed.append(candidate)
-                continue
-            self._count(item, keys, counts, left)
-            picks.append(candidate)
-            if len(picks) >= room:
-                return
+            # far more are turned away than taken, so this is all that is done for them
+            for rule, most, key_of, count in checks:
+                key = key_of(item)
+                if key is not None and key in count and count[key] >= most:
+                    held[rule] = held.get(rule, 0) + 1
+                    break
+            else:
+                if left and room - len(picks) <= sum(left) and not self._needed(item, left):
+                    passed.append(candidate)
+                    continue
+                self._count(item, counts, left)
+                picks.append(candidate)
+                if len(picks) >= room:
+                    return
         for candidate in passed if last else ():
-            keys = [limit.key(candidate[0]) for limit in limits]
-            if not self._too_many(keys, counts):
-                self._count(candidate[0], keys, counts, left)
+            if all(count.get(key_of(candidate[0]), 0) < most for _, most, key_of, count in checks):
+                self._count(candidate[0], counts, left)
                 picks.append(candidate)
                 if len(picks) >= room:
                     return
 
     def _needed(self, item: int, left: list[int]) -> bool:
         return any(some > 0 and need.member(item) for some, need in zip(left, self.wanted.needs, strict=True))
-
-    def _too_many(self, keys: list[Hashable | None], counts: list[dict[Hashable, int]]) -> bool:
-        for limit, key, count in zip(self.wanted.limits, keys, counts, strict=True):
-            if key is not None and count.get(key, 0) >= limit.most:
-                self.held[limit.rule] = self.held.get(limit.rule, 0) + 1
-                return True
-        return False
 
     def _varied(self, candidates: Iterable[Candidate], variety: Variety, picks: list[Candidate]) -> Iterator[Candidate]:
         """Yield by maximal marginal relevance; as codes are alike or not, the best one is the first of a new or the first of a shown."""

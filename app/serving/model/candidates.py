@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core import group_numbers
 
@@ -53,15 +54,31 @@ class Candidates:
         first = zip(self._first[:exact], self._first[exact:], strict=True)
         return first if exact == self._count else chain(first, self._later())
 
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        return self.entries()
+
+    def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Return all group numbers and scores, for what looks at the whole list."""
+        exact, value = self._exact, self._value
+        numbers = np.frombuffer(value, "<u4", exact, _HEAD.size)
+        scores = np.frombuffer(value, "<f4", exact, _HEAD.size + 4 * exact).astype(np.float64)
+        if exact == self._count or (rest := self._rest()) is None:
+            return numbers, scores
+        return np.concatenate([numbers, rest[0]]), np.concatenate([scores, rest[1]])
+
     def _later(self) -> Iterator[tuple[int, float]]:
+        if (rest := self._rest()) is not None:
+            yield from zip(rest[0].tolist(), rest[1].tolist(), strict=True)
+
+    def _rest(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]] | None:
+        """Decode all but the first entries; None where their scores cannot be told."""
         value, rest = self._value, self._count - self._exact
         groups = group_numbers.unpack_numbers(value, _HEAD.size + 8 * self._exact, rest, value[_HEAD.size - 1])
         at = len(value) - rest
         least, step = _SCALE.unpack_from(value, at - _SCALE.size)
         if not math.isfinite(least + step):
-            return
-        scores = least + step * np.frombuffer(value, np.uint8, offset=at).astype(np.float64)
-        yield from zip(groups.tolist(), scores.tolist(), strict=True)
+            return None
+        return groups, least + step * np.frombuffer(value, np.uint8, offset=at).astype(np.float64)
 
     @property
     def groups(self) -> list[int]:

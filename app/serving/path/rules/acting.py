@@ -5,16 +5,18 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.data.facts.domain import Seen
 from app.decisions.placements.domain import Filter
 from app.decisions.rules.plan import NARROWING, Plan, member
-from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted
+from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted, multiplied
 from app.decisions.rules.vector import Floats
 from app.serving.model.call import Call
+from app.serving.model.candidates import Candidates
 from app.serving.model.outcome import ItemReason, Pick
 from app.serving.path.rules import repeating
 from app.serving.snapshot.catalogue import Ints, Passing
@@ -61,7 +63,7 @@ def planned(call: Call) -> Plan:
 class Acting:
     """The rules that act on a call, and what they have let into its answer so far."""
 
-    __slots__ = ("_bought", "_call", "_floors", "_hides", "_rescore", "_view", "asked", "plan", "ranking", "relaxed")
+    __slots__ = ("_bought", "_call", "_factors", "_floors", "_hides", "_rescore", "_view", "asked", "plan", "ranking", "relaxed")
 
     def __init__(self, call: Call, plan: Plan, picks: Sequence[Pick] = ()) -> None:
         """Begin; what an answer holds already stays where it is."""
@@ -69,7 +71,7 @@ class Acting:
         self._view: Seen | None = None
         self.asked: list[Asked] = []
         self.relaxed = False
-        self._rescore, wanted, self._hides, self._floors = plan.bound(self.view, call.limit)
+        self._rescore, wanted, self._hides, self._floors, self._factors = plan.bound(self.view, call.limit)
         self._bought = _bought(call, plan, self.view()) if plan.bought else []
         if plan.unrepeated:
             self._bought += repeating.hidden(call, plan, self.view())
@@ -188,26 +190,30 @@ class Acting:
 
     def _take(self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float]) -> list[Pick]:
         raw: dict[int, float] | None = None
+        factors: Floats | None = None
         if self._rescore is not None:
-            raw = {}
-            scored = self._rescored(scored, self._rescore, below, raw)
-        return self.ranking.take(self._shown(scored, reason, taken, below, raw), last=reason is _POPULAR)
+            # a kept list is looked at as a whole, so its factors go along
+            raw, factors = {}, self._factors if isinstance(scored, Candidates) else None
+            scored = self._rescored(scored, self._rescore, factors, raw if self._floors or below else None)
+        shown = self._shown(scored, reason, taken, below, raw)
+        return self.ranking.take(shown, last=reason is _POPULAR, multiplied=factors is not None)
 
     def _rescored(
-        self, scored: Scored, rescore: Callable[[Ints, Floats], Floats], below: Mapping[int, float], raw: dict[int, float]
+        self, scored: Scored, rescore: Callable[[Ints, Floats], Floats], factors: Floats | None, raw: dict[int, float] | None
     ) -> Iterator[tuple[int, float]]:
         """Yield the head of a list by the scores of a formula, then the rest as it is; `raw` is filled with the scores before."""
-        rest = iter(scored)
-        if head := list(islice(rest, _MOST_RESCORED)):
-            numbers, scores = zip(*head, strict=True)
+        numbers, scores, rest = _head(scored)
+        if len(numbers):
             items = self.first.first[self._call.snapshot.catalogue.group_index(numbers)]
-            good = np.flatnonzero(items >= 0)
-            fresh = rescore(items[good], np.array(scores, np.float64)[good])
-            if self._floors or below:
-                raw.update(head)
+            good = items >= 0
+            items, numbers, scores = items[good], numbers[good], scores[good]
+            fresh = rescore(items, scores)
+            if raw is not None:
+                raw.update(zip(numbers.tolist(), scores.tolist(), strict=True))
+            if factors is not None:
+                fresh = multiplied(fresh, factors[items])
             order = np.argsort(-fresh, kind="stable")
-            for place, score in zip(good[order].tolist(), fresh[order].tolist(), strict=True):
-                yield numbers[place], score
+            yield from zip(numbers[order].tolist(), fresh[order].tolist(), strict=True)
         yield from rest
 
     def _shown(
@@ -270,6 +276,15 @@ class Acting:
                     found.append((place, group, (item, 1.0, _PINNED)))
                     break
         return found
+
+
+def _head(scored: Scored) -> tuple[NDArray[Any], Floats, Iterator[tuple[int, float]]]:
+    """Return the first group numbers and scores of a list, and the others; of a kept list all are first."""
+    if isinstance(scored, Candidates):
+        return *scored.arrays(), iter(())
+    rest = iter(scored)
+    head = list(islice(rest, _MOST_RESCORED))
+    return np.array([number for number, _ in head], np.int64), np.array([score for _, score in head], np.float64), rest
 
 
 def _bought(call: Call, plan: Plan, view: Seen) -> list[tuple[frozenset[int], Member]]:

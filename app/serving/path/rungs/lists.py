@@ -41,7 +41,7 @@ def _listed(climb: Climb, model: LiveModel | None, rung: str) -> list[Pick]:
     assert cached is not None
     known = model if model is not None and cached.model_no == model.model_no else None
     below = known.loaded.popular_below if known is not None else {}
-    picks = choose(call, cached.entries(), why(call), climb.taken(), below)
+    picks = choose(call, cached, why(call), climb.taken(), below)
     if call.explain:
         call.told(rung, f"{len(picks)} items")
     if picks:
