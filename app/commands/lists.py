@@ -90,4 +90,5 @@ def _line(user_id: str, answer: dict[str, Any]) -> dict[str, Any]:
     """Return what is kept of an answer."""
     items = [{"item_id": one["item_id"], "score": one["score"], "reason": one["reason"]} for one in answer["items"]]
     told = {name: answer[name] for name in ("source", "fallback_reason", "model", "model_version", "generated_at")}
-    return {"user_id": user_id, **told, "items": items}
+    parts = {"parts": [{name: one[name] for name in ("name", "heading", "items")} for one in answer["parts"]]} if "parts" in answer else {}
+    return {"user_id": user_id, **told, "items": items, **parts}

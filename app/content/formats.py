@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticKnownError
 
 from app.content.escaping import ascii_html, neutral_html, neutral_text
-from app.content.templates.defaults import DEFAULTS
+from app.content.templates.defaults import DEFAULTS, HEADINGS
 
 _PIXEL = b'<img src="%b" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0;" />'
 
@@ -27,7 +27,7 @@ class Format:
     before a template sees it. `encode` makes bytes of what was rendered. `frame` and `card` are shown where no template of the shop has
     a part of this format; a format without them is not made by templates. `guard` follows a body that happens to be JSON, which an
     e-mail platform would parse; `empty` is the body where nothing is to be shown; `pixel` holds the address of the open pixel as
-    `%b`, and is empty in a format that shows no pictures.
+    `%b`, and is empty in a format that shows no pictures. `heading` holds the heading of a part as `%s`, `between` stands between parts.
     """
 
     name: str
@@ -40,6 +40,8 @@ class Format:
     guard: bytes = b""
     empty: bytes = b""
     pixel: bytes = b""
+    heading: str = ""
+    between: bytes = b""
 
     @cached_property
     def content_type(self) -> bytes:
@@ -49,9 +51,10 @@ class Format:
 
 JSON = Format("json", "application/json")
 HTML = Format(
-    "html", "text/html", encode=ascii_html, escape=neutral_html, **DEFAULTS["grid"]["html"], guard=b"<!-- -->", pixel=_PIXEL
+    "html", "text/html", encode=ascii_html, escape=neutral_html, **DEFAULTS["grid"]["html"], guard=b"<!-- -->", pixel=_PIXEL,
+    heading=HEADINGS["html"],
 )  # fmt: skip
-TEXT = Format("text", "text/plain", **DEFAULTS["grid"]["text"], guard=b" .")
+TEXT = Format("text", "text/plain", **DEFAULTS["grid"]["text"], guard=b" .", heading=HEADINGS["text"], between=b"\n")
 
 FORMATS: dict[str, Format] = {one.name: one for one in (JSON, HTML, TEXT)}
 

@@ -23,6 +23,7 @@ _REASONS = {
     "popular_in_category": "popular in their category",
     "popular_in_country": "popular in their country",
     "popular_in_segment": "popular in a segment they are in",
+    "new": "came into the shop lately",
     "popular": "popular with everybody",
     "fixed": "the placement's own",
 }

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -147,8 +147,16 @@ def _said(model: type[BaseModel], error: Any) -> dict[str, str]:
     if error["type"] == "extra_forbidden":
         fields: Any = model
         for part in place[:-1]:
-            field = getattr(fields, "model_fields", {}).get(part)
-            fields = field.annotation if field is not None else None
+            if not part.isdigit():  # a place in a list
+                field = getattr(fields, "model_fields", {}).get(part)
+                fields = _inner(field.annotation) if field is not None else None
         known = getattr(fields, "model_fields", ())
         message = f"there is no such field{nearest(place[-1], known)}"
     return {"field": ".".join(place), "message": message}
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the model that a field holds, alone, perhaps or in a list."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _inner(one)) is not None), None)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.content.templates.checks import CARD, FRAME, ITEM
 from app.content.templates.schemas import Part, TemplateIn
 from app.decisions.placements.defaults import DEFAULTS
-from app.decisions.placements.domain import Filter, Fixed, Placement
+from app.decisions.placements.domain import BlockPart, Filter, Fixed, Placement
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "placements.md").read_text()
 
@@ -28,7 +28,7 @@ def rows(model: type[BaseModel]) -> list[str]:
     return made
 
 
-@pytest.mark.parametrize("model", [Placement, Filter, Fixed, TemplateIn, Part])
+@pytest.mark.parametrize("model", [Placement, BlockPart, Filter, Fixed, TemplateIn, Part])
 def test_every_field_stands_on_the_page_as_the_model_says_it(model: type[BaseModel]) -> None:
     assert all(field.description for field in model.model_fields.values())
     assert [row for row in rows(model) if row not in PAGE] == []

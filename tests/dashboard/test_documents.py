@@ -86,6 +86,33 @@ def test_a_draft_waits_until_it_is_made_live_and_an_earlier_version_comes_back(s
         assert admin.get("/v1/admin/placements/drafted/published").status_code == 404
 
 
+def test_parts_are_fields_of_the_form_and_what_is_wrong_stands_beside_its_own(site: Site, browser: Browser) -> None:
+    form = {**fields(browser.get("/placements/new?name=in-parts")), "template": "grid", "recommender": "popular", "view": "form"}
+    first = {
+        "part-0-name": "because", "part-0-seed": "last_bought", "part-0-heading": "Since you bought {{ item.titel }}",
+        "part-0-default": "Popular", "part-0-limit": "3", "part-0-recommender": "-",
+    }  # fmt: skip
+    page = browser.post("/placements/in-parts", 422, **{**form, **first})
+    assert "did you mean item.title?" in page
+    assert (
+        'name="part-0-heading" value="Since you bought {{ item.titel }}" maxlength="200" aria-describedby="part-0-help" aria-invalid'
+        in page
+    )
+    second = {"part-1-name": "shelves", "part-1-shows": "categories", "part-1-default": "Categories", "part-1-limit": "2"}
+    good = {**first, "part-0-heading": "Since you bought {{ item.title }}", **second}
+    assert "Version 1 is live" in browser.post("/placements/in-parts", **{**form, **good})
+    with site.admin() as admin:
+        parts = published(admin, "placements/in-parts")["placement"]["parts"]  # type: ignore[index]
+        assert [(one["name"], one["limit"], one["recommender"]) for one in parts] == [("because", 3, None), ("shelves", 2, None)]
+        person = site.kept.people[0].user_id
+        asked = admin.post("/v1/admin/placements/in-parts/preview", json={"format": "json", "user_id": person}).json()
+        assert [one["name"] for one in asked["parts"]] == ["because", "shelves"]
+        shown = {**fields(browser.get("/placements/in-parts")), "template": "grid", "recommender": "popular"}
+        assert shown["part-1-name"] == "shelves"
+        browser.post("/placements/in-parts", **{**shown, "part-0-name": ""})
+        assert [one["name"] for one in published(admin, "placements/in-parts")["placement"]["parts"]] == ["shelves"]  # type: ignore[index]
+
+
 def test_the_document_can_be_written_as_it_is(site: Site, browser: Browser) -> None:
     document = json.dumps({"count": 2, "deadline_ms": 100})
     browser.post("/placements/as-document", view="document", document=document)

@@ -36,5 +36,5 @@ def test_words_keep_the_numbers_that_pins_and_records_hold() -> None:
     }  # fmt: skip
     assert [(word.value, word.number) for word in ItemReason] == [
         ("for_you", 0), ("bought_before", 1), ("goes_with", 2), ("popular", 3), ("popular_in_category", 4), ("popular_in_country", 5),
-        ("fixed", 6), ("pinned", 7), ("popular_in_segment", 8),
+        ("fixed", 6), ("pinned", 7), ("popular_in_segment", 8), ("new", 9),
     ]  # fmt: skip

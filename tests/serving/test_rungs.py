@@ -14,7 +14,7 @@ def two_of_an_editor(climb: Climb) -> list[Pick]:
     return [(index_of[item], 1.0, ItemReason.FIXED) for item in ("i5", "i9")]
 
 
-EDITOR = Rung("editor", 6, two_of_an_editor)
+EDITOR = Rung("editor", 7, two_of_an_editor)
 
 
 async def test_an_added_rung_answers_is_filled_up_recorded_and_pinned(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +33,7 @@ async def test_an_added_rung_answers_is_filled_up_recorded_and_pinned(shop: Shop
     )  # fmt: skip
 
     async def recorded() -> bool:
-        return bool(await shop.db.rows("select 1 from serve where tenant = :tenant and rung = 6", tenant=DEFAULT_TENANT))
+        return bool(await shop.db.rows("select 1 from serve where tenant = :tenant and rung = 7", tenant=DEFAULT_TENANT))
 
     assert await shop.until(recorded)
     assert b'rung="editor"' in (await shop.http.get("/metrics")).content

@@ -25,6 +25,7 @@ ITEM: dict[str, str] = {
     "position": "Its place in the block, from 1.",
     "score": "What the model gave it.",
     "reason": "Why it is here, such as for_you or popular.",
+    "count": "How many products there are of the category or brand that it stands for; empty for an item.",
 }
 FRAME: dict[str, str] = {
     "cards": "The finished cards, in their order.",
@@ -32,7 +33,9 @@ FRAME: dict[str, str] = {
     "item_count": "How many there are.",
     "placement": "The name of the placement.",
     "locale": "The locale that was asked for, such as de or en-GB.",
+    "parts": "The parts of the block, each with heading, name, shows, cards, items, item_count, first (from 1); else one without heading.",
 }
+_PART = ("heading", "name", "shows", "cards", "items", "item_count", "first")
 CARD: dict[str, str] = {"item": "The item of this card.", "locale": FRAME["locale"]}
 _LIST_WORDS = {"size", "first", "last"}
 
@@ -63,6 +66,8 @@ def _variables(field: str, part: BoundTemplate, known: dict[str, str]) -> Iterat
                 message = f"is nothing that an item has{nearest(place[1], ITEM)}: it is empty"
             elif name == "items" and len(place) > 2 and place[-1] not in ITEM and place[-1] not in _LIST_WORDS:
                 message = f"is nothing that an item has{nearest(place[-1], ITEM)}: it is empty"
+            elif name == "parts" and len(place) > 2 and place[-1] not in _PART and place[-1] not in _LIST_WORDS:
+                message = f"is nothing that a part has{nearest(place[-1], _PART)}: it is empty"
             written = ".".join(place)
             if message and written not in told:
                 told.add(written)

@@ -106,6 +106,19 @@ _TEXT = {
     "card": '{{ item.title }}{% if item.price_formatted != "" %} - {{ item.price_formatted }}{% endif %}\n{{ item.url }}',
 }
 
+# what stands above the items of a part
+HEADINGS = {
+    "html": (
+        '<table role="presentation" width="100%%" cellpadding="0" cellspacing="0" border="0"><tr><td align="center">'
+        '<!--[if mso]><table role="presentation" width="600" cellpadding="0" cellspacing="0" border="0"><tr><td width="600"><![endif]-->'
+        '<table role="presentation" width="100%%" align="center" cellpadding="0" cellspacing="0" border="0" bgcolor="#ffffff" class="ms-b" '
+        'style="width:100%%;max-width:600px;"><tr><td align="left" style="padding:18px 10px 2px 10px;">'
+        '<h2 class="ms-t" style="margin:0;' + _FONT + 'font-size:20px;line-height:26px;color:#1d2939;word-break:break-word;">%s</h2>'
+        "</td></tr></table><!--[if mso]></td></tr></table><![endif]--></td></tr></table>"
+    ),
+    "text": "%s\n\n",
+}
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     "hero": {"html": {"frame": _HERO_FRAME, "card": _HERO_CARD}, "text": _TEXT},
     "grid": {"html": {"frame": _GRID_FRAME, "card": _GRID_CARD}, "text": _TEXT},

@@ -44,7 +44,7 @@ class Compiled:
     """A frame and an item card of one format, ready to render.
 
     A `slow` card computes with what differs from serve to serve, or names the person; it is rendered each time. So is a
-    frame that reads more than the cards (`plain_frame` False).
+    frame that reads more than the cards (`plain_frame` False). One that `reads_parts` draws the headings of a block itself.
     """
 
     frame: BoundTemplate
@@ -52,6 +52,7 @@ class Compiled:
     form: Format
     slow: bool
     plain_frame: bool
+    reads_parts: bool = False
     frames: dict[tuple[int, str, str], tuple[bytes, ...] | None] = field(default_factory=dict, compare=False)
     # until when (monotonic seconds) it is put aside, because it took too long
     aside: list[float] = field(default_factory=list, compare=False)
@@ -68,9 +69,10 @@ class Compiled:
         return rendered(self.card, {"item": item, "locale": locale}, clock)
 
     def page(self, cards: list[str], values: dict[str, Any], clock: Clock | None = None) -> str:
-        """Render the frame around finished cards."""
+        """Render the frame around finished cards, which each of `parts` has from its `first` on, `item_count` of them."""
         shown = [finished(card, self.form) for card in cards]
-        return rendered(self.frame, {**values, "cards": shown}, clock)
+        parts = [{**one, "cards": shown[one["first"] - 1 :][: one["item_count"]]} for one in values.get("parts", ())]
+        return rendered(self.frame, {**values, "cards": shown, "parts": parts}, clock)
 
     def pieces(self, count: int, placement: str, locale: str) -> tuple[bytes, ...] | None:
         """Return what stands around `count` cards, rendered once; None when the frame does more than place them."""
@@ -92,7 +94,8 @@ def compile_part(frame: str, card: str, form: Format) -> Compiled:
     """Compile a frame and a card; raises BadTemplate."""
     slow = bool(_ANY_HOLE.search(_PLAIN_HOLE.sub("", card)))
     made = compiled(frame, form)
-    return Compiled(made, compiled(card, form), form, slow, set(made.analyze().globals) <= _FRAME_READS)
+    reads = set(made.analyze().globals)
+    return Compiled(made, compiled(card, form), form, slow, reads <= _FRAME_READS, "parts" in reads)
 
 
 @dataclass(frozen=True)

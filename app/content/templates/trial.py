@@ -92,6 +92,10 @@ def _try(part: Compiled, cards: list[dict[str, Any]]) -> None:
     for count in (0, 1, MOST_CARDS):
         for clock in (Clock(1.0), Clock(_TRIAL_S)):  # the first time much is looked up that is at hand later
             context = {"items": cards[:count], "item_count": count, "placement": "trial", "locale": "en"}
+            if part.reads_parts:
+                context["parts"] = [
+                    {"name": "one", "heading": "A heading", "shows": "items", "first": 1, "item_count": count, "items": cards[:count]}
+                ]
             page = part.page([part.whole_card(card, "en", clock) for card in cards[:count]], context, clock)
     if not page.strip():
         raise BadTemplate("renders to nothing; does the frame put out the cards?")

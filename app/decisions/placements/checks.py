@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from app.data.catalogue.values.categories import comparable
-from app.decisions.placements.domain import Placement
+from app.decisions.placements import parts
+from app.decisions.placements.domain import Filter, Placement
 from app.documents.kinds import Facts, Finding, Names, nearest
 
 # these come with the program, whatever was published
@@ -21,14 +22,23 @@ def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[F
             yield _error("segments", f"there is no segment {one}{nearest(one, names['segment'])}")
     if wanted.price_min is not None and wanted.price_max is not None and wanted.price_min > wanted.price_max:
         yield _error("filter.price_min", "is above price_max, so no item can pass")
+    yield from parts.check(placement)
     if facts is None:
         return
-    if placement.recommender and placement.recommender not in facts.recommenders:
-        yield _error("recommender", f"there is no recommender {placement.recommender}{nearest(placement.recommender, facts.recommenders)}")
-    yield from _words(placement, facts)
+    yield from _recommender("recommender", placement.recommender, facts)
+    yield from _words("filter", wanted, facts)
     for field, ids in (("fixed.items", placement.fixed.items), ("blocked", placement.blocked)):
         if unknown := [one for one in ids if not facts.has_item(one)]:
             yield _warning(field, f"the catalogue has no item {', '.join(unknown[:5])}")
+    if placement.parts:
+        for place, part in enumerate(placement.parts):
+            yield from _recommender(f"parts.{place}.recommender", part.recommender or "", facts)
+            if part.filter is not None:
+                yield from _words(f"parts.{place}.filter", part.filter, facts)
+            left, _ = facts.left_by(part.filter or wanted)
+            if left < part.limit:
+                yield _warning(f"parts.{place}.filter", f"leaves {left:,} products that are in stock, and {part.limit} are shown")
+        return
     left, all_there = facts.left_by(wanted)
     told = f"this filter leaves {left:,} of {all_there:,} products that are in stock"
     if left < placement.count:
@@ -37,8 +47,12 @@ def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[F
         yield Finding(level="info", field="filter", message=told)
 
 
-def _words(placement: Placement, facts: Facts) -> Iterator[Finding]:
-    wanted = placement.filter
+def _recommender(field: str, name: str, facts: Facts) -> Iterator[Finding]:
+    if name and name not in facts.recommenders:
+        yield _error(field, f"there is no recommender {name}{nearest(name, facts.recommenders)}")
+
+
+def _words(where: str, wanted: Filter, facts: Facts) -> Iterator[Finding]:
     for field, kind, words in (
         ("categories", "category", wanted.categories),
         ("not_categories", "category", wanted.not_categories),
@@ -49,7 +63,7 @@ def _words(placement: Placement, facts: Facts) -> Iterator[Finding]:
         known = facts.words[kind]
         for word in words:
             if comparable(word) not in known:
-                yield _warning(f"filter.{field}", f"no item has the {kind} {word}{nearest(word, known.values())}")
+                yield _warning(f"{where}.{field}", f"no item has the {kind} {word}{nearest(word, known.values())}")
 
 
 def _error(field: str, message: str) -> Finding:

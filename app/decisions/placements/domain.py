@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.content.formats import PartName
 from app.data.catalogue.values.categories import comparable, lies_in
@@ -14,6 +14,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 # PostgreSQL stores no NUL in JSON
 _STORABLE = r"^[^\x00]*$"
 Text = Annotated[str, Field(max_length=500, pattern=_STORABLE)]
+Heading = Annotated[str, Field(max_length=200, pattern=_STORABLE)]
 Content = Annotated[str, Field(max_length=50_000, pattern=_STORABLE)]
 
 
@@ -53,6 +54,11 @@ class Filter(BaseModel):
         """Tell whether a category lies within the categories of this filter."""
         return not self.categories or any(lies_in(comparable(category), own) for own in self._comparable)
 
+    def of_brand(self, brand: str) -> "Filter":
+        """Return this filter with a brand demanded, or itself when the brand is none of its own."""
+        own = not self.brands or comparable(brand) in map(comparable, self.brands)
+        return _branded(self, brand) if own else self
+
     @cached_property
     def _comparable(self) -> tuple[str, ...]:
         return tuple(map(comparable, self.categories))
@@ -72,6 +78,48 @@ class Filter(BaseModel):
 @lru_cache(maxsize=4096)
 def _narrowed(wide: Filter, categories: tuple[str, ...]) -> Filter:
     return Filter.model_validate({**{name: getattr(wide, name) for name in Filter.model_fields}, "categories": categories})
+
+
+@lru_cache(maxsize=4096)
+def _branded(wide: Filter, brand: str) -> Filter:
+    return Filter.model_validate({**{name: getattr(wide, name) for name in Filter.model_fields}, "brands": (brand,)})
+
+
+Seeding = Literal["", "last_bought", "last_viewed", "page", "top_brand", "top_category", "segment"]
+MOST_PARTS, MOST_ITEMS = 6, 50
+
+
+class BlockPart(BaseModel):
+    """One of several parts of a block: a heading, and items, categories or brands below it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name = Field(description="What the part is called in answers; each has a name of its own.")
+    heading: Heading = Field("", description="What stands above it; reads what the seed knows, see below.")
+    default: Heading = Field("", description="The heading where the seed is unknown; reads nothing.")
+    seed: Seeding = Field(
+        "",
+        description="What the part starts from: `last_bought`, `last_viewed`, `page`, `top_brand`, `top_category` or `segment`; "
+        "empty: what the placement starts from.",
+    )
+    shows: Literal["items", "categories", "brands"] = Field(
+        "items", description="`items`, or `categories` or `brands`: those the person likes most, each with its best item."
+    )
+    order: Literal["best", "newest"] = Field("best", description="`best`, as the recommender says, or `newest`: what came last, first.")
+    recommender: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,40}$")] | None = Field(
+        None, description="Whose scores choose the items; null: the placement's, empty: popular items."
+    )
+    filter: Filter | None = Field(None, description="Which items may be shown; null: the placement's.")
+    limit: int = Field(4, ge=1, le=MOST_ITEMS, description="How many at most.")
+    when_unknown: Literal["popular", "leave_out"] = Field(
+        "popular",
+        description="Where the seed is unknown, or gives nothing: `popular` items below the default heading, or `leave_out` the part.",
+    )
+
+    @property
+    def personal(self) -> bool:
+        """Tell whether what it shows rests on what the person did."""
+        return self.shows != "items" or self.seed not in ("", "page")
 
 
 class Fixed(BaseModel):
@@ -121,7 +169,25 @@ class Placement(BaseModel):
     )
     open_pixel: bool = Field(False, description="An invisible picture in HTML that tells when a letter was opened.")
     fixed: Fixed = Field(Fixed(), description="What is shown when nothing passes the filter; see below.")
+    parts: Annotated[tuple[BlockPart, ...], Field(max_length=MOST_PARTS)] = Field(
+        (), description="Several parts in one answer, each with a heading and items, none of them twice; see below."
+    )
     description: Text = Field("", description="For the people who edit it.")
+
+    @property
+    def places(self) -> int:
+        """How many items all parts have room for."""
+        return sum(one.limit for one in self.parts)
+
+    @field_validator("parts")
+    @classmethod
+    def _together(cls, parts: tuple[BlockPart, ...]) -> tuple[BlockPart, ...]:
+        names = [one.name for one in parts]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two parts are called {twice}: give each a name of its own")
+        if (places := sum(one.limit for one in parts)) > MOST_ITEMS:
+            raise ValueError(f"their limits come to {places}, and an answer has at most {MOST_ITEMS} items: lower some")
+        return parts
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ def _load(rows: Any) -> dict[str, Placed]:
 
 def _warm(placed: dict[str, Placed], picture: Picture) -> None:
     for one in placed.values():
-        picture.prepare(one.placement.filter, one.placement.recommender)
+        placement = one.placement
+        picture.prepare(placement.filter, placement.recommender)
+        for part in placement.parts:
+            picture.prepare(part.filter or placement.filter, placement.recommender if part.recommender is None else part.recommender)
 
 
 async def _read_groups(db: Database, tenant: int) -> dict[str, int]:

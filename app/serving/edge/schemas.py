@@ -31,13 +31,39 @@ class Item(BaseModel):
     reason: str = Field(description="Why this item: for_you, bought_before, goes_with, popular, popular_in_category, ...")
 
 
+class Tile(BaseModel):
+    """A category or brand, by the item that stands for it."""
+
+    position: int
+    item_id: str
+    image_url: str
+    name: str
+    full_name: str
+    count: int = Field(description="How many products there are of it.")
+
+
+class PartOut(BaseModel):
+    """A part of a block that has several: `items` are ids of the answer's items, from position `first` on."""
+
+    name: str
+    heading: str
+    shows: str = Field(description="items, categories or brands.")
+    source: str
+    fallback_reason: str
+    first: int
+    item_count: int
+    items: list[str]
+    categories: list[Tile] | None = None
+    brands: list[Tile] | None = None
+
+
 class Recommendations(BaseModel):
     """An answer."""
 
     recommendation_id: str
     placement: str
     user_id: str
-    source: str = Field(description="The rung that answered: live, cached, stale, segment, popular, fixed.")
+    source: str = Field(description="The rung that answered: live, cached, stale, segment, popular, fixed; of a part also newest.")
     fallback: bool
     fallback_reason: str
     model: str
@@ -49,6 +75,10 @@ class Recommendations(BaseModel):
     warnings: list[str]
     open_pixel_url: str | None = Field(None, description="Only when asked for: a picture that tells when a letter was opened.")
     explain: dict[str, Any] | None = None
+    parts: list[PartOut] | None = Field(
+        None,
+        description="Only of a placement that has parts; beside it stand part_count, part1_name, part1_heading, part1_first and so on.",
+    )
     items: list[Item]
 
 

@@ -51,6 +51,7 @@ class ItemReason(Word):
     FIXED = "fixed"
     PINNED = "pinned"
     POPULAR_IN_SEGMENT = "popular_in_segment"
+    NEW = "new"
 
 
 REASONS, ITEM_REASONS = tuple(Reason), tuple(ItemReason)
@@ -84,17 +85,15 @@ class Rung:
 
 
 class Outcome:
-    """What the ladder decided; `version` is that of the model, `pinned` tells that an earlier call decided it, for `pinned_items`."""
+    """What the ladder decided; `version` is that of the model, `pinned` tells that an earlier call decided it, for `pinned_items`.
+    `parts` are those of a block that has several, see `composed.py`; their items all stand in `picks`."""
 
     recommendation_id: bytes = b""
     person_no: int = 0
     pinned: bool = False
     pinned_items: int = 0
+    parts: tuple[Any, ...] = ()
 
     def __init__(self, rung: Rung, reason: Reason, picks: list[Pick], model_no: int = 0, recommender: str = "", version: str = "") -> None:
-        self.rung = rung
-        self.reason = reason
-        self.picks = picks
-        self.model_no = model_no
-        self.recommender = recommender
-        self.version = version
+        self.rung, self.reason, self.picks = rung, reason, picks
+        self.model_no, self.recommender, self.version = model_no, recommender, version

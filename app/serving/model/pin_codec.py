@@ -3,8 +3,9 @@
 import hashlib
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from app.decisions.placements.domain import BlockPart
 from app.serving.model.call import Call
 from app.serving.model.outcome import ITEM_REASONS, REASONS, Outcome, Pick, Rung
 from app.serving.model.parameters import PARAMETERS
@@ -16,10 +17,11 @@ _LATER = [one for one in PARAMETERS.values() if one.later]
 _ITEM = struct.Struct("<IfB")
 
 
-def pin_digest(call: Call) -> bytes:
-    """Name the answer that a call shares with its repeats: everything in it that chooses items."""
+def pin_digest(call: Call, of: Sequence[BlockPart] = ()) -> bytes:
+    """Name the answer that a call shares with its repeats: everything in it that chooses items, and the parts it is made of."""
     parts = [one.pins(call) for one in PARAMETERS.values() if one.pins is not None and not one.later]
     parts += [f"{one.name}={said}" for one in _LATER if one.pins is not None and (said := one.pins(call))]
+    parts += [f"parts={','.join(one.name for one in of)}"] if of else []
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=15, person=b"morsel-pin").digest()
 
 

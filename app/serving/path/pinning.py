@@ -8,10 +8,11 @@ import hiredis
 
 from app.core import ids
 from app.decisions.placements.widening import beyond, within
-from app.serving.model import pin_codec
+from app.serving.model import composed_codec, pin_codec
 from app.serving.model.call import Call, Step
 from app.serving.model.outcome import ItemReason, Outcome, Pick, Reason
 from app.serving.path.ladder import fill
+from app.serving.path.parts import pinned
 from app.serving.path.rungs import order
 from app.serving.redis.reader import RedisDown, RedisReader
 from app.serving.redis.wire import first_word
@@ -28,17 +29,8 @@ class Pinning:
 
     def earlier(self, call: Call) -> Outcome | None:
         """Return the pinned answer of this send, as far as its items may still be shown and the person still consents."""
-        catalogue = call.snapshot.catalogue
-        outcome = pin_codec.unpack(call.pinned, catalogue, order.numbered)
-        if outcome is None or (outcome.rung.own and call.state is None and not call.anchored):
+        if (outcome := (pinned.earlier(call) if call.rules.parts else None) or _earlier(call)) is None:
             return None
-        kept = outcome.picks = _showable(call, outcome.picks)
-        if len(kept) < outcome.pinned_items or not kept:
-            if not kept:  # nothing is left of what was decided
-                outcome.rung, outcome.reason, outcome.model_no = order.FIXED, Reason.TOO_FEW_ITEMS, 0
-            fill(call, outcome)
-        if call.widened:
-            outcome.reason = Reason.TOO_FEW_ITEMS
         for recommender, model in call.snapshot.models.items():
             if model.model_no == outcome.model_no:
                 outcome.recommender, outcome.version = recommender, model.loaded.version
@@ -67,7 +59,7 @@ class Pinning:
 
     async def _kept(self, call: Call) -> bytes | bool | None:
         """Return what was pinned before, None when this answer is pinned now, False when Redis is away."""
-        value = pin_codec.pack(call.outcome, call.snapshot.catalogue)
+        value = composed_codec.pack(call.outcome, call.snapshot.catalogue)
         try:
             (earlier,) = await self._reader.call(("SET", call.pin_key, value, "NX", "EX", str(self._ttl_s), "GET"))
         except RedisDown:
@@ -76,6 +68,20 @@ class Pinning:
             # what lies there is no answer: it is taken away, as each value of another type
             _, earlier = await self._reader.call(("DEL", call.pin_key), ("SET", call.pin_key, value, "NX", "EX", str(self._ttl_s), "GET"))
         return earlier if isinstance(earlier, bytes) else None
+
+
+def _earlier(call: Call) -> Outcome | None:
+    outcome = pin_codec.unpack(call.pinned, call.snapshot.catalogue, order.numbered)
+    if outcome is None or (outcome.rung.own and call.state is None and not call.anchored):
+        return None
+    kept = outcome.picks = _showable(call, outcome.picks)
+    if len(kept) < outcome.pinned_items or not kept:
+        if not kept:  # nothing is left of what was decided
+            outcome.rung, outcome.reason, outcome.model_no = order.FIXED, Reason.TOO_FEW_ITEMS, 0
+        fill(call, outcome)
+    if call.widened:
+        outcome.reason = Reason.TOO_FEW_ITEMS
+    return outcome
 
 
 def _showable(call: Call, picks: list[Pick]) -> list[Pick]:

@@ -29,7 +29,7 @@ def place(call: Call, settings: Settings) -> None:
     rules = placed.placement
     call.placed, call.rules, call.wanted = placed, rules, rules.filter
     call.until = asyncio.get_running_loop().time() + (rules.deadline_ms or settings.deadline_ms) / 1000
-    call.limit = call.limit or rules.count
+    call.limit = call.limit or (rules.places if rules.parts else rules.count)
     if call.snapshot.programs and (program := call.snapshot.programs.get(placed.name)) is not None:
         call.program = program
         if program.reads_person and call.key:
@@ -47,7 +47,7 @@ def place(call: Call, settings: Settings) -> None:
         return  # over a limit nothing is read: popular items are all there is
     call.state_key, call.list_key = keys_of(call)
     if call.send_id or call.campaign:
-        call.pin_key = ids.pin_key(call.tenant, call.key, pin_codec.pin_digest(call))
+        call.pin_key = ids.pin_key(call.tenant, call.key, pin_codec.pin_digest(call, rules.parts))
 
 
 def place_lowest(call: Call) -> None:

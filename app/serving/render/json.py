@@ -7,13 +7,13 @@ from typing import Any
 
 import orjson
 
-from app.content.escaping import neutral_html, neutral_text
 from app.core.errors import ascii_json
 from app.core.ids import short
 from app.serving.model.call import Call
 from app.serving.model.outcome import ITEM_REASONS
 from app.serving.render import LARGEST_ITEMS
 from app.serving.render import shelf as items
+from app.serving.render.sections import json_parts, safe
 
 
 def json_body(call: Call, link: str, explain: dict[str, Any] | None = None) -> bytes:
@@ -38,7 +38,7 @@ def json_body(call: Call, link: str, explain: dict[str, Any] | None = None) -> b
         f'"user_id":{_quoted(call.user, call.escape)},{outcome.rung.json}"fallback_reason":"{outcome.reason}",'
         f'"model":"{outcome.recommender}","model_version":"{outcome.version}","arm":"","generated_at":"{_moment(int(now))}",'
         f'"item_count":{count},"has_items":{"true" if count else "false"},"warnings":{_warnings(call)},'
-        f"{_pixel(call)}{_explained(explain)}"
+        f"{_pixel(call)}{_explained(explain)}{json_parts(call, count) if call.rules.parts else ''}"
         f'"items":[{written}]}}'
     ).encode()
 
@@ -54,7 +54,7 @@ def _direct(call: Call, shelf: items.Shelf) -> list[str]:
 
 
 def _warnings(call: Call) -> str:
-    return ascii_json([_safe(warning, call.escape) for warning in call.warnings]).decode() if call.warnings else "[]"
+    return ascii_json([safe(warning, call.escape) for warning in call.warnings]).decode() if call.warnings else "[]"
 
 
 def _pixel(call: Call) -> str:
@@ -91,9 +91,4 @@ def _moment(second: int) -> str:
 def _quoted(text: str, escape: bool) -> str:
     if text.isascii() and (text.isalnum() or text.replace("-", "").replace("_", "").isalnum()):
         return f'"{text}"'
-    return ascii_json(_safe(text, escape)).decode()
-
-
-def _safe(text: str, escape: bool) -> str:
-    clean = text.encode("utf-8", "replace").decode()
-    return neutral_html(clean) if escape else neutral_text(clean)
+    return ascii_json(safe(text, escape)).decode()

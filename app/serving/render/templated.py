@@ -17,6 +17,7 @@ from app.serving.model.call import Call
 from app.serving.model.outcome import Pick
 from app.serving.render import LARGEST_ITEMS
 from app.serving.render import shelf as items
+from app.serving.render.sections import Section, sections, tile
 
 _ASIDE_S = 60.0
 
@@ -46,7 +47,7 @@ def _through_template(call: Call, link: bytes, picks: list[Pick], form: Format) 
         if template is None or part is None or (part.aside and _set_aside(part)):
             continue
         try:
-            body = _rendered(call, link, picks, template, part)
+            body = (_in_parts if call.rules.parts else _rendered)(call, link, picks, template, part)
         except BadTemplate as error:
             if isinstance(error, TooSlow):
                 # all others wait while it is rendered: it is not tried again with every answer
@@ -65,15 +66,32 @@ def _set_aside(part: Compiled) -> bool:
     return False
 
 
-def _rendered(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled) -> bytes:
+def _in_parts(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled) -> bytes:
+    """Render a block that has several parts: by a frame that draws them, or else the frame around each of them, below its heading."""
+    if part.reads_parts:
+        return _rendered_anew(call, link, picks, part)
+    form, made = part.form, []
+    for one in sections(call, len(picks)):
+        mine = picks[one.first : one.first + one.many]
+        text = (form.escape or form.neutralise)(one.heading)
+        above = form.encode(form.heading % text) if text else b""
+        if one.shows == "items":
+            made.append(above + _rendered(call, link, mine, template, part, one.first))
+        else:
+            made.append(above + _rendered_anew(call, link, mine, part, one))
+    return form.between.join(made)
+
+
+def _rendered(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled, before: int = 0) -> bytes:
+    """Render items, of which so many others stand before."""
     locale, catalogue = call.locale, call.snapshot.catalogue
     pieces = None if part.slow else part.pieces(len(picks), call.placed.name, locale)
     if pieces is None:
-        return _rendered_anew(call, link, picks, part)
+        return _rendered_anew(call, link, picks, part, Section("", "", "items", before, len(picks)))
     shelf = items.shelf(catalogue, locale, time.time())
     cards = shelf.cards((template.name, template.version, part.form.name))
     out, clock = [pieces[0]], None
-    for place, pick in enumerate(picks, 1):
+    for place, pick in enumerate(picks, before + 1):
         index = pick[0]
         card = cards[index]
         if card is None:
@@ -84,20 +102,39 @@ def _rendered(call: Call, link: bytes, picks: list[Pick], template: Template, pa
         if call.direct:
             url = _direct(shelf.item(index).target, part.form)
         out.append(url.join(card.parts) if card.only_url else card.filled(_holes(url, pick, place)))
-        out.append(pieces[place])
+        out.append(pieces[place - before])
     return b"".join(out)
 
 
-def _rendered_anew(call: Call, link: bytes, picks: list[Pick], part: Compiled) -> bytes:
-    """Render every card and the frame through Liquid, for a template that computes with what differs from serve to serve."""
+def _rendered_anew(call: Call, link: bytes, picks: list[Pick], part: Compiled, alone: Section | None = None) -> bytes:
+    """Render every card and the frame through Liquid, for a template that computes with what differs from serve to serve.
+
+    Where one part of a block stands `alone` in the frame, its heading stands above it.
+    """
     locale, now, clock = call.locale, time.time(), Clock(SERVE_S)
+    shown_parts = [alone] if alone is not None else sections(call, len(picks))
+    before = alone.first if alone is not None else 0
     values: list[dict[str, Any]] = []
-    for place, pick in enumerate(picks, 1):
-        item = items.show(call.snapshot.catalogue, pick[0], locale, now)
-        url = b"%b/%d" % (link, place) if link and item.target else item.target.encode() if call.direct and item.target else b"#"
-        values.append({**shown(item.values, part.form), **{name: value.decode() for name, value in _holes(url, pick, place).items()}})
+    for section in shown_parts:
+        for place, pick in enumerate(picks[section.first - before :][: section.many], section.first + 1):
+            item = items.show(call.snapshot.catalogue, pick[0], locale, now)
+            url = b"%b/%d" % (link, place) if link and item.target else item.target.encode() if call.direct and item.target else b"#"
+            looks = item.values if section.shows == "items" else {**item.values, **_as_tile(call, section, pick)}
+            values.append({**shown(looks, part.form), **{name: value.decode() for name, value in _holes(url, pick, place).items()}})
     context = {"items": values, "item_count": len(values), "placement": call.placed.name, "locale": locale}
+    if part.reads_parts:
+        context["parts"] = [
+            {**shown({"name": one.name, "heading": one.heading, "shows": one.shows}, part.form), "first": one.first - before + 1,
+             "item_count": one.many, "items": values[one.first - before :][: one.many]}
+            for one in shown_parts
+        ]  # fmt: skip
     return part.form.encode(part.page([part.whole_card(one, locale, clock) for one in values], context, clock))
+
+
+def _as_tile(call: Call, section: Section, pick: Pick) -> dict[str, Any]:
+    """Return what of an item that stands for a category or brand is shown in another way: its name for the title, and no price."""
+    told = tile(call, section, pick)
+    return {"title": told["name"], "count": told["count"], "price": 0, "price_formatted": ""}
 
 
 def _direct(target: str, form: Format) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 from app.core import telemetry
 from app.core.errors import Unavailable
 from app.serving.model.call import NONE, Call
+from app.serving.model.composed import Composed
 from app.serving.model.outcome import Reason
 from app.serving.render import answer
 from app.serving.render.links import Links, Served
@@ -75,5 +76,21 @@ def explained(call: Call) -> dict[str, Any]:
         "tracked": not call.direct,
         "rungs": call.trail or [],
         "rules": list(call.effects),
+        **({"parts": [_started(call, one) for one in call.outcome.parts]} if call.outcome.parts else {}),
         "filter": call.wanted.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def _started(call: Call, one: Composed) -> dict[str, Any]:
+    """Return why a part shows what it does: what it started from, which rung gave its items, and what had to pass."""
+    seed, outcome = one.seed, one.outcome
+    item = call.snapshot.catalogue.item_ids[seed.item] if seed.item >= 0 else ""
+    return {
+        "part": one.part.name,
+        "seed": one.part.seed or one.part.shows,
+        "known": seed.known,
+        "from": item or seed.word,
+        "source": outcome.rung.name,
+        "fallback_reason": outcome.reason,
+        "filter": one.wanted.model_dump(mode="json", exclude_defaults=True),
     }

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.dashboard.api_client import ApiProblem, part
 from app.dashboard.context import Here, Visit
-from app.dashboard.pages.content import editing, preview
+from app.dashboard.pages.content import editing, part_fields, preview
 from app.dashboard.pages.content.editing import DocumentPages
 from app.dashboard.pages.home import sample_people
 from app.dashboard.ui.table import Column, Table
@@ -44,6 +44,7 @@ async def placements(visit: Here) -> Response:
         answers = use.get(one["name"], {"count": 0, "fallback": None, "empty": 0})
         body = {name: one["placement"][name] for name in ("description", "recommender", "template", "count")}
         body["recommender"] = body["recommender"] or "popularity"
+        body["count"] = sum(each["limit"] for each in one["placement"]["parts"]) or body["count"]
         rows.append(
             {"name": one["name"], "version": one["version"], **body, "answers": answers["count"], "fallback": answers["fallback"],
              "empty": answers["empty"], "to": f"/placements/{part(one['name'])}"}
@@ -142,6 +143,8 @@ def written(form: Any) -> dict[str, Any]:
     for name in ("not_categories", "not_brands"):
         wanted[name] = [line.strip() for line in str(form.get(name, "")).splitlines() if line.strip()]
     body["filter"] = wanted
+    if part_fields.FIRST in form:
+        body["parts"] = part_fields.written(form, body.get("parts"))
     return body
 
 
@@ -173,6 +176,7 @@ async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: 
     return visit.page(
         "content/placement.html", status, kind=KIND, name=name, body=body, filter=wanted, base=base, people=people,
         tabs=editing.tabs(KIND, name) if base else [], tree=tree(facets["categories"], chosen), brands=brands, chosen=chosen,
+        parts=part_fields.rows(body.get("parts")), seeds=part_fields.SEEDS,
         templates=[one["name"] for one in templates["templates"]],
         recommenders=sorted({"popular", "personal", *(one["recommender"] for one in models["models"])}), **values,
     )  # fmt: skip

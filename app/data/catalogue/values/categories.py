@@ -13,6 +13,11 @@ def above(category: str) -> str:
     return category.rpartition(">")[0].rstrip()
 
 
+def last(category: str) -> str:
+    """Return the last name of a category, as people call it: Boots for Shoes > Boots."""
+    return category.rpartition(">")[2].strip()
+
+
 def lies_in(category: str, other: str) -> bool:
     """Tell whether a category is another one, or lies below it; both in their comparable form."""
     return category == other or category.startswith(f"{other}{BELOW}")

@@ -15,14 +15,21 @@ def segment(climb: Climb) -> list[Pick]:
     return filled(climb, found[0], "segment", found[1]) if found is not None else []
 
 
-def _segment(call: Call) -> tuple[str, ItemReason] | None:
-    """Return the popular list of a segment named, else of the category used most, else of the country, where there is one."""
-    catalogue, lists = call.snapshot.catalogue, call.snapshot.config.popular
+def named_segment(call: Call) -> str:
+    """Return the first segment that the placement names, the person is in and a popular list is there of; empty for none."""
     if call.rules.segments and call.facts is not None and call.state is not None:
         numbers, own = call.snapshot.config.of(KNOWN).segments, call.facts.segments
         for name in call.rules.segments:
-            if numbers.get(name) in own and f"segment:{name}" in lists:
-                return f"segment:{name}", ItemReason.POPULAR_IN_SEGMENT
+            if numbers.get(name) in own and f"segment:{name}" in call.snapshot.config.popular:
+                return name
+    return ""
+
+
+def _segment(call: Call) -> tuple[str, ItemReason] | None:
+    """Return the popular list of a segment named, else of the category used most, else of the country, where there is one."""
+    catalogue, lists = call.snapshot.catalogue, call.snapshot.config.popular
+    if call.rules.segments and (name := named_segment(call)):
+        return f"segment:{name}", ItemReason.POPULAR_IN_SEGMENT
     groups, weight, country = call.anchor, np.ones(len(call.anchor)), ""
     if not call.rules.recommender:
         return None

@@ -1,0 +1,1 @@
+"""Blocks with several parts: what each starts from, and its own climb."""
