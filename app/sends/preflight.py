@@ -17,6 +17,7 @@ CODES: dict[str, Severity] = {
     "placement_unknown": "error",
     "placement_without_recommender": "error",
     "placement_shows_items_of_a_page": "warning",
+    "placement_has_parts": "warning",
     "model_missing": "error",
     "model_unusable": "error",
     "model_old": "warning",
@@ -110,6 +111,11 @@ def _content(send: Send, facts: Facts) -> Iterator[tuple[str, str]]:
         return
     if placement.anchor == "item":
         yield "placement_shows_items_of_a_page", "Ask without `item_id` in this send: an answer that goes with an item is not prewarmed."
+    if apart := [part.name for part in placement.parts if part.seed or part.filter or part.recommender]:
+        yield (
+            "placement_has_parts",
+            f"Expect {', '.join(apart)} to be scored when letters are opened: only lists of the placement are prewarmed.",
+        )
     if not facts.has_model:
         yield "model_missing", f"Train and promote a model of {placement.recommender}."
     elif facts.model_fault:

@@ -44,3 +44,21 @@ async def test_a_run_that_fails_leaves_the_file_as_it_was(line: Line, tmp_path: 
     assert told == "error: There is no placement named 'email-gird'; did you mean email-grid?\n"
     assert file.read_text() == "yesterday's"
     assert not list(tmp_path.glob("*.part"))
+
+
+async def test_lists_of_a_placement_with_parts_tell_which_items_each_has(line: Line, tmp_path: Path) -> None:
+    document, file, ids = tmp_path / "block.json", tmp_path / "lists.jsonl", tmp_path / "ids.txt"
+    parts = [
+        {"name": "because", "heading": "Because you bought {{ item.title }}", "default": "Popular", "seed": "last_bought", "limit": 2},
+        {"name": "more", "heading": "And more", "limit": 2},
+    ]
+    document.write_text(json.dumps({"parts": parts}))
+    ids.write_text("u1\nnobody\n")
+    await line.run("rebuild")
+    await line.run("placements", "publish", "block", document)
+    await line.run("lists", "block", file, "--audience", ids)
+    known, unknown = [json.loads(one) for one in file.read_text().splitlines()]
+    assert known["parts"][0]["heading"].startswith("Because you bought Item ")
+    assert unknown["parts"][0]["heading"] == "Popular"
+    for one in (known, unknown):
+        assert [item for told in one["parts"] for item in told["items"]] == [item["item_id"] for item in one["items"]]

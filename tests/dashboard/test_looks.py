@@ -31,6 +31,7 @@ def pages(site: Site) -> list[str]:
     person, item = site.kept.people[0].user_id, site.kept.items[0]
     below = [
         "/placements/new", "/placements/email-grid", "/placements/email-grid?view=document", "/placements/email-grid/versions",
+        "/placements/looked-parts",
         "/templates/grid", "/access/clients/new", "/access/accounts", "/account", "/styleguide",
         "/segments/new", "/segments/looked-at", "/segments/looked-at/edit", "/segments/looked-at/people", "/segments/looked-at/moves",
         "/segments/looked-list", "/facts/views?window=30d", "/facts/lifecycle", "/facts/affinity.brand",
@@ -46,6 +47,11 @@ def pages(site: Site) -> list[str]:
         )
         for name, written in (("looked-list", {}), ("looked-at", {"when": when})):
             assert admin.put(f"/v1/admin/segments/{name}", json=written).status_code == 200
+        parts = [
+            {"name": "because", "heading": "Because you bought {{ item.title }}", "default": "Popular right now", "seed": "last_bought"},
+            {"name": "shelves", "default": "Our categories", "shows": "categories", "limit": 3},
+        ]
+        assert admin.put("/v1/admin/placements/looked-parts", json={"parts": parts}).status_code == 200
     menu = [entry.path for entry in nav.MENU]
     return menu + below + [path for entry, path in found.items() if entry in menu]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.settings import Settings
-from app.decisions.placements.domain import Placement
+from app.decisions.placements.domain import BlockPart, Placement
 from app.sends.domain import Send, Status
 from app.sends.forecast import Capacity, Load
 from app.sends.preflight import CODES, Facts, findings
@@ -28,6 +28,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "placement_unknown": {"placement": None},
     "placement_without_recommender": {"placement": Placement(recommender="")},
     "placement_shows_items_of_a_page": {"placement": Placement(anchor="item")},
+    "placement_has_parts": {"placement": Placement(parts=(BlockPart(name="brand", seed="top_brand"),))},
     "model_missing": {"has_model": False},
     "model_unusable": {"model_fault": "top.onnx is damaged"},
     "model_old": {"learned_until": NOW - timedelta(days=14)},

@@ -1,5 +1,6 @@
 """Placements with parts: several headings in one answer, no item twice, one pin, one record."""
 
+import random
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,11 @@ from app.core.ids import DEFAULT_TENANT, unshort
 from app.data.catalogue.service import put_items
 from app.data.events.domain import Event, message_key
 from app.data.kinds import Kind
+from app.decisions.placements.domain import BlockPart, Filter
+from app.serving.model import composed_codec
+from app.serving.model.composed import UNKNOWN, Composed, Seed, merged
+from app.serving.model.outcome import ItemReason, Outcome, Reason
+from app.serving.path.rungs import order
 from tests.documents.test_kit import send
 from tests.serving.shop import Shop, add_events, document
 from tests.serving.test_deadline import busy
@@ -140,6 +146,30 @@ async def test_a_pinned_block_keeps_items_and_headings_whatever_the_person_does(
     assert set(ids(first)) - {gone} <= set(ids(body)), "all others stay"
 
 
+async def test_a_pin_that_was_damaged_is_nothing_and_never_fails(shop: Shop) -> None:
+    catalogue = shop.app.state.resources.holder.current[DEFAULT_TENANT].catalogue
+    pick = (3, 0.5, ItemReason.GOES_WITH)
+    parts = [
+        Composed(place, BlockPart(name=f"p{place}"), seed, Outcome(order.LIVE, Reason.NONE, [pick], 7), bool(place), Filter())
+        for place, seed in enumerate((Seed(True, 5), Seed(True, word="Größe & Co"), UNKNOWN))
+    ]
+    outcome = merged(parts)
+    outcome.recommendation_id = b"r" * 16
+    value = composed_codec.pack(outcome, catalogue)
+    found = composed_codec.unpack(value, catalogue, order.numbered)
+    assert found is not None
+    assert (found[0], [(one.place, one.seed, one.own, one.outcome.picks) for one in found[1]]) == (
+        b"r" * 16, [(one.place, one.seed, one.own, one.outcome.picks) for one in parts],
+    )  # fmt: skip
+    assert all(composed_codec.unpack(value[:length], catalogue, order.numbered) is None for length in range(len(value)))
+    draw = random.Random(5)
+    for _ in range(3_000):
+        broken = bytearray(value)
+        for _ in range(draw.randint(1, 4)):
+            broken[draw.randrange(len(broken))] = draw.randrange(256)
+        composed_codec.unpack(bytes(broken), catalogue, order.numbered)
+
+
 async def test_a_pin_rests_on_consent_and_on_the_parts_that_there_are(shop: Shop) -> None:
     await published(shop)
     first = await asked(shop, send_id="mail")
@@ -236,6 +266,48 @@ async def test_categories_and_brands_are_answers_with_picture_link_name_and_coun
     assert all(word in html for word in ("Your categories", "Shirts", "Your brands", "Nordhavn"))
     unknown = await asked(shop, user_id="")
     assert len({one["name"] for one in part(unknown, "shelves")["categories"]}) == 3
+
+
+async def test_a_part_of_the_brand_liked_most_shows_nothing_else_and_one_of_what_was_viewed_starts_there(shop: Shop) -> None:
+    await put_items(shop.db, shop.settings, DEFAULT_TENANT, [{**document(n), "brand": "Nordhavn"} for n in range(1, 20, 4)])
+    await shop.settled()
+    for number in range(1, 20, 4):
+        await bought(shop, f"i{number}", "newcomer")
+    view = Event(datetime.now(UTC), message_key("v"), ((1, "newcomer"),), Kind.VIEW, item_id="i40")
+    await add_events(shop.db, shop.settings, [view])
+    viewed = {"name": "viewed", "heading": "Beside {{ item.title }}", "default": "Popular", "seed": "last_viewed", "limit": 2}
+    await published(shop, [{**BRAND, "limit": 8}, viewed])
+
+    async def told() -> Any:
+        body = await asked(shop, user_id="newcomer")
+        return body if body["parts"][-1]["heading"] == "Beside Item 40" else None
+
+    body = await shop.until(told)
+    assert body["part1_heading"] == "More from Nordhavn"
+    assert {one["brand"] for one in body["items"] if one["item_id"] in part(body, "brand")["items"]} == {"Nordhavn"}
+    assert body["part1_item_count"] == 5, "rather short than filled with what the heading does not say"
+    await published(shop, [{**BRAND, "filter": {"exclude_bought": True}}, viewed])
+    body = await asked(shop, user_id="newcomer")
+    assert [one["name"] for one in body["parts"]] == ["viewed"], "all of the brand was bought"
+
+
+async def test_what_is_popular_in_a_segment_is_a_part_for_those_who_are_in_it(shop: Shop) -> None:
+    assert (await send(shop, "PUT", "segments/hats", {"when": 'affinity.category["Hats"] > 0.5'})).status_code == 200
+
+    async def listed() -> bool:
+        sql = "select 1 from popular_list where tenant = :tenant and segment = 'segment:hats'"
+        return bool(await shop.db.rows(sql, tenant=DEFAULT_TENANT))
+
+    assert await shop.until(listed, 20)
+    yours = {"name": "yours", "heading": "Popular in your segment", "default": "Popular", "seed": "segment", "limit": 3}
+    await published(shop, [yours], segments=["hats"])
+
+    async def known() -> bool:
+        return bool((await asked(shop, user_id="u2"))["part1_heading"] == "Popular in your segment")
+
+    assert await shop.until(known)
+    assert {one["reason"] for one in (await asked(shop, user_id="u2"))["items"]} == {"popular_in_segment"}
+    assert (await asked(shop, user_id="u3"))["part1_heading"] == "Popular"
 
 
 async def test_a_limit_of_the_request_holds_for_all_parts_and_a_category_narrows_each(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from app.core.ids import DEFAULT_TENANT
 from app.data.catalogue.service import put_items
 from tests import browser
 from tests.conftest import needs
+from tests.documents.test_kit import send
 from tests.serving.shop import Shop, document
 
 HOSTILE = {
@@ -33,6 +34,7 @@ ALLOWED = {
     "div": {"class", "style"},
     "table": {"role", "width", "align", "cellpadding", "cellspacing", "border", "bgcolor", "style", "class"},
     "tr": set(),
+    "h2": {"style", "class"},
     "td": {"width", "height", "valign", "align", "bgcolor", "style", "colspan", "class"},
     "a": {"href", "style", "class"},
     "img": {"src", "width", "height", "alt", "style", "class"},
@@ -40,7 +42,7 @@ ALLOWED = {
     "br": set(),
 }
 PROPERTIES = {"font-family", "font-size", "line-height", "color", "text-decoration", "display", "width", "height", "border"}
-PROPERTIES |= {"padding", "max-width", "table-layout", "word-break", "vertical-align"}
+PROPERTIES |= {"padding", "margin", "max-width", "table-layout", "word-break", "vertical-align"}
 
 
 class Lint(HTMLParser):
@@ -115,7 +117,32 @@ async def test_chromium_draws_it_like_an_email(shop: Shop, tmp_path: Path) -> No
     assert (small["width"], small["overflow"]) == (390, 0)
 
 
-def _drawn(html: str, tmp_path: Path, width: int, scheme: str) -> dict[str, Any]:
+@pytest.mark.system
+@needs("chromium")
+async def test_chromium_draws_the_headings_of_parts_above_their_items(shop: Shop, tmp_path: Path) -> None:
+    await hostile(shop)
+    parts = [
+        {"name": "with", "heading": "Goes with {{ item.title }}", "default": "Popular", "seed": "page", "limit": 3},
+        {"name": "odd", "heading": "What is <b>odd</b>", "filter": {"categories": ["Odd"]}, "limit": 5},
+        {"name": "shelves", "default": "Our categories", "shows": "categories", "limit": 3},
+    ]
+    answer = await send(shop, "PUT", "placements/in-parts", {"parts": parts, "recommender": "item_to_item"})
+    assert answer.status_code == 200, answer.text
+    await shop.settled()
+    html = (await shop.get("/v1/snippets/in-parts", item_id="i1")).text
+    lint = Lint()
+    lint.feed(html)
+    assert (lint.faults, lint.open) == ([], [])
+    assert html.isascii()
+    for width, scheme in ((700, "light"), (390, "dark")):
+        drawn = await asyncio.to_thread(_drawn, html, tmp_path, width, scheme, "parts")
+        assert (drawn["title"], drawn["overflow"]) == ("An e-mail", 0)
+        assert drawn["headings"][:2] == ["Goes with <script>document.title='hacked'</script>", "What is <b>odd</b>"]
+        assert drawn["headings"][2:] == ["Our categories"]
+        assert drawn["tops"] == sorted(drawn["tops"]), "each heading stands below the items before it"
+
+
+def _drawn(html: str, tmp_path: Path, width: int, scheme: str, name: str = "mail") -> dict[str, Any]:
     mail = tmp_path / "mail.html"
     picture = base64.b64encode(_png(180, 180)).decode()
     html = re.sub(r'src="https://shop\.example/[^"]*"', f'src="data:image/png;base64,{picture}"', html)
@@ -125,14 +152,16 @@ def _drawn(html: str, tmp_path: Path, width: int, scheme: str) -> dict[str, Any]
         page.emulate_media(color_scheme=scheme)
         page.goto(mail.as_uri())
         shot = os.environ.get("MORSEL_TEST_SHOTS")
-        page.screenshot(path=str(Path(shot or tmp_path) / f"mail-{width}-{scheme}.png"), full_page=True)
+        page.screenshot(path=str(Path(shot or tmp_path) / f"{name}-{width}-{scheme}.png"), full_page=True)
         facts: dict[str, Any] = page.evaluate(
             """() => { const top = document.querySelector('.ms-b'); const box = top.getBoundingClientRect();
             const cards = [...top.querySelectorAll('.ms-c')], first = cards.length ? cards[0].getBoundingClientRect().top : 0;
             return { title: document.title, width: Math.round(box.width),
               columns: cards.filter(e => e.getBoundingClientRect().top === first).length, cards: cards.length,
-              overflow: Math.max(...[...top.querySelectorAll('*')].map(e => e.getBoundingClientRect().right)) - box.right,
-              colours: [getComputedStyle(top).backgroundColor, getComputedStyle(top.querySelector('span')).color],
+              overflow: Math.max(...[...document.querySelectorAll('.ms-b, .ms-b *')].map(e => e.getBoundingClientRect().right)) - box.right,
+              colours: [getComputedStyle(top).backgroundColor, getComputedStyle(document.querySelector('.ms-b span')).color],
+              headings: [...document.querySelectorAll('h2')].map(e => e.innerText),
+              tops: [...document.querySelectorAll('h2, .ms-c')].map(e => e.getBoundingClientRect().top),
               texts: top.innerText } }"""
         )
         return facts

@@ -17,7 +17,7 @@ from app.dashboard.render import moment, page, percent
 router = APIRouter()
 _SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 _EVERY_S = 10.0
-RUNGS = ("live", "cached", "stale", "segment", "popular", "fixed")
+RUNGS = ("live", "cached", "stale", "segment", "popular", "fixed", "newest")
 
 
 async def tiles(visit: Visit, span: str = "day") -> dict[str, Any]:

@@ -95,7 +95,7 @@ class BlockPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name = Field(description="What the part is called in answers; each has a name of its own.")
-    heading: Heading = Field("", description="What stands above it; reads what the seed knows, see below.")
+    heading: Heading = Field("", description="What stands above it; reads what the seed knows, see below. Empty: the default.")
     default: Heading = Field("", description="The heading where the seed is unknown; reads nothing.")
     seed: Seeding = Field(
         "",

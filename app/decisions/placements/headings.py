@@ -32,8 +32,8 @@ def rest(heading: str) -> str:
 
 
 def written(part: BlockPart, values: Mapping[str, str]) -> str:
-    """Return the heading of a part, its default where one of its variables stays empty."""
+    """Return the heading of a part, its default where there is none or one of its variables stays empty."""
     names = variables(part.heading)
-    if part.default and any(not values.get(name) for name in names):
+    if not part.heading or (part.default and any(not values.get(name) for name in names)):
         return part.default
     return _VARIABLE.sub(lambda found: values.get(found[1], ""), part.heading) if names else part.heading
