@@ -46,6 +46,7 @@ from app.sends import api as sends_api
 from app.serving import comparing, preview
 from app.serving.clickback import clicks, pixel
 from app.serving.dry_run import api as dry_run_api
+from app.serving.dry_run.runs import api as dry_runs_api
 from app.serving.edge import routes as serving_api
 from app.serving.edge.asgi import Door, Server, is_hot
 from app.serving.render.samples import samples
@@ -75,7 +76,8 @@ ROUTERS = (
     clusters_api.router,
     *(documents_api.router(document_kind(plural)) for plural in DOCUMENTS),
     *(preview.router(document_kind(plural)) for plural in ("placements", "templates")),
-    *(dry_run_api.router(document_kind(plural)) for plural in ("placements", "rules")),
+    *(dry_run_api.router(document_kind(plural)) for plural in ("placements", "rules", "templates")),
+    dry_runs_api.router,
     comparing.router(document_kind("placements")),
     models_api.router,
     widget_api.router,

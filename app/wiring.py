@@ -5,7 +5,6 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from app.access.directory import AccessDirectory
 from app.access.limits.leases import Limiter
@@ -23,6 +22,7 @@ from app.serving.clickback.pixel import Pixel
 from app.serving.clickback.queue import Responses
 from app.serving.clickback.spool import FOLDER, Spool
 from app.serving.comparing import Comparer, comparer
+from app.serving.dry_run.opening import opened
 from app.serving.dry_run.trying import DryRuns, dry_runs
 from app.serving.edge.asgi import Server
 from app.serving.edge.rank import Ranker
@@ -159,37 +159,10 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         await db.close()
 
 
-class Parts(NamedTuple):
-    """What commands answer with, as a server would."""
-
-    holder: Holder
-    people: People
-    scorer: Scorer
-    reader: RedisReader
-    pinning: Pinning
-    serves: record.Buffer
-
-
-@asynccontextmanager
-async def _parts(settings: Settings, db: Database) -> AsyncIterator[Parts]:
-    reader = RedisReader(settings.redis_url, settings.redis_timeout_ms)
-    holder, scorer = Holder(db, settings, lambda _: None), Scorer(settings.scoring_threads)
-    reader.reconnect()
-    await holder.start()
-    try:
-        people_db = PeopleDatabase(db, settings.lookup_timeout_ms)
-        people = People(Lookup(reader), people_db, default_consent=settings.default_consent, defaults=Defaults.of(settings))
-        pinning = Pinning(reader, secret.derive(settings, "pins"), settings.pin_ttl_s)
-        yield Parts(holder, people, scorer, reader, pinning, record.serves(writers.write_serves(db)))
-    finally:
-        scorer.close()
-        await reader.close()
-
-
 @asynccontextmanager
 async def previewing(settings: Settings, db: Database) -> AsyncIterator[Previewer]:
     """Open what a command needs to show a person's content once, as a server would."""
-    async with _parts(settings, db) as parts:
+    async with opened(settings, db) as parts:
         ladder = Ladder(parts.scorer, Lookup(parts.reader), settings)
         yield previewer(settings, parts.holder, parts.people, ladder, parts.pinning, parts.serves)
 
@@ -197,5 +170,5 @@ async def previewing(settings: Settings, db: Database) -> AsyncIterator[Previewe
 @asynccontextmanager
 async def trying(settings: Settings, db: Database) -> AsyncIterator[DryRuns]:
     """Open what a command needs to try a draft, as a server would."""
-    async with _parts(settings, db) as parts:
+    async with opened(settings, db) as parts:
         yield dry_runs(settings, *parts)

@@ -23,8 +23,9 @@ from app.ml.popularity import jobs as popularity
 from app.ml.registry import jobs as registry
 from app.operations import jobs as operations
 from app.sends import jobs as sends
+from app.serving.dry_run.runs import jobs as dry_runs
 
-ROOMS = (people, privacy, segments, events, engagement, uploads, popularity, registry, sends, operations)
+ROOMS = (people, privacy, segments, events, engagement, uploads, popularity, registry, sends, dry_runs, operations)
 LEADER_S = 1.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0

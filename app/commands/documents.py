@@ -123,8 +123,9 @@ def group(kind: Kind[Any], about: str) -> typer.Typer:
             _preview(kind)
         )
 
-    if kind.table in ("placement", "rule"):
-        made.command("dry-run", help=f"Try a {kind.table}, or a draft in a file, on real people; nothing is recorded.")(dry_run(kind))
+    if kind.table in ("placement", "rule", "template"):
+        about_it = f"Try a {kind.table}, or a draft in a file, on real people or recorded requests; nothing is recorded."
+        made.command("dry-run", help=about_it)(dry_run(kind))
 
     @made.command("rollback", help="Publish an earlier version, or a draft, as it is; by default the one published before.")
     def rollback(name: Name, version: Version = None, tenant: Tenant = DEFAULT) -> None:

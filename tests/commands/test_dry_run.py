@@ -29,3 +29,22 @@ async def test_a_draft_of_a_placement_is_tried_and_mistakes_are_one_line(line: L
     assert said.startswith("error: The rule cannot be used")
     _, said = await line.run("rules", "dry-run", "x", "--with", "weather=hot", status=1)
     assert said == "error: weather=hot: write NAME=VALUE; calls of a dry run take channel, country, locale, category and ctx.<name>.\n"
+
+
+async def test_recorded_requests_are_asked_again_and_templates_tried(line: Line, db: Database, tmp_path: Path) -> None:
+    told = await line.json("placements", "dry-run", "email-grid", "--replay")
+    assert (told["answers"], told["replayed"]["recorded"]) == (0, 0)
+    told = await line.json("placements", "dry-run", "email-grid", "--replay", "--from", "2026-01-01", "--to", "2026-01-03")
+    assert told["replayed"]["begins"].startswith("2026-01-01T00:00:00")
+    assert told["sentence"] == (
+        "No request to a placement that the placement touches is recorded from 2026-01-01 00:00 to 2026-01-03 00:00 UTC."
+    )
+    _, said = await line.run("placements", "dry-run", "email-grid", "--replay", "--from", "2026-01-03", "--to", "2026-01-01", status=1)
+    assert said == "error: `to` is after `from`, by 31 days at most.\n"
+    told = await line.json("templates", "dry-run", "grid", "--people", "5")
+    assert (told["kind"], told["changed"], told["people"]) == ("template", 0, 6)
+    draft = tmp_path / "grid.json"
+    shown = await line.json("templates", "show", "grid")
+    draft.write_text(json.dumps({**shown, "text": {**shown["text"], "frame": "Hello\n" + shown["text"]["frame"]}}))
+    said, _ = await line.run("templates", "dry-run", "grid", draft, "--people", "5", "--sentence")
+    assert "answers would look other than now." in said

@@ -25,6 +25,7 @@ CHANGES = (
     ("/v1/admin/templates", Role.MARKETER),
     ("/v1/admin/sends", Role.MARKETER),
     ("/v1/admin/rules", Role.MARKETER),
+    ("/v1/admin/dry-runs", Role.MARKETER),
     ("/v1/admin/segments/estimate", Role.VIEWER),  # it changes nothing
     ("/v1/admin/segments", Role.MARKETER),
     ("/v1/admin/clusters", Role.MARKETER),

@@ -10,7 +10,9 @@ from app.access.domain import EVERYTHING, ClientKind, Principal
 from app.core.ids import DEFAULT_TENANT
 from app.data.people.everyone import spread
 from app.plugins import document_kind
-from app.serving.dry_run.report import Answer, Run, Tried, report
+from app.serving.dry_run.asking import Ask, Going, drafted
+from app.serving.dry_run.report import Answer, Tried, report
+from app.serving.dry_run.told import Run
 from tests.documents.test_kit import send
 from tests.serving.shop import Shop
 from tests.serving.test_rules import ids, items, rule
@@ -129,10 +131,9 @@ async def test_a_placement_that_starts_from_an_item_is_tried_on_pages_of_popular
 
 
 async def test_when_time_runs_out_it_is_told_of_how_many(shop: Shop) -> None:
-    tries = shop.app.state.dry_runs
-    tries._seconds = 0
     caller = Principal(DEFAULT_TENANT, 0, "test", ClientKind.SERVICE, EVERYTHING, "", "popular")
-    told = await tries.run(shop.db, caller, document_kind("rules"), "hats", HATS, None, 50, {})
+    draft = await drafted(shop.db, document_kind("rules"), DEFAULT_TENANT, "hats", HATS, None)
+    told = await shop.app.state.dry_runs.run(shop.db, caller, draft, Ask(people=50), Going(seconds=0))
     assert (told.people, told.cut) == (1, True)
     assert told.sentence.endswith("Time ran out before everybody was tried.")
 

@@ -1,6 +1,6 @@
 """Everybody who has a user id, a page at a time, and some from all over."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import NamedTuple
 
 from app.core.db import Database, driver
@@ -52,6 +52,28 @@ _SPREAD = _NAMED.format(
 )
 _FIRST = _NAMED.format(found="(select person_no from person where tenant = $1 order by person_no limit $2)")
 _PARAMETERS = {1: "user_id", 2: "anonymous_id", 3: "email_sha256"}
+
+
+# by an id of their own, else by one of those who are one person with them
+_OF_NUMBERS = """
+select wanted, named.kind, named.value from unnest($2::bigint[]) as wanted
+cross join lateral (
+    (select kind, value from person_identity where tenant = $1 and person_no = wanted order by kind, key limit 1)
+    union all
+    (select own.kind, own.value from person join person_identity as own using (tenant, person_no)
+     where tenant = $1 and root_no = wanted and person_no <> wanted order by own.kind, own.key limit 1)
+    limit 1
+) as named
+"""
+
+
+async def named(db: Database, tenant: int, numbers: Collection[int]) -> dict[int, Someone]:
+    """Return people by their numbers; those who were erased are left out."""
+    if not numbers:
+        return {}
+    async with db.begin() as connection:
+        rows = await (await driver(connection)).fetch(_OF_NUMBERS, tenant, list(numbers))
+    return {row["wanted"]: Someone(_PARAMETERS[row["kind"]], row["value"]) for row in rows}
 
 
 async def spread(db: Database, tenant: int, size: int) -> list[Someone]:

@@ -2,6 +2,7 @@
 
 # long: one value from the published rules to what acts on a call
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -102,9 +103,10 @@ class Said(NamedTuple):
 
 
 class Program:
-    """The rules of a placement, the highest priority first."""
+    """The rules of a placement, the highest priority first; calls take what `clock` says for the present."""
 
     def __init__(self, rules: Sequence[Made], facts: Facts, items: Items, objective: str = "click", edges: Any = None) -> None:
+        self.clock: Callable[[], float] = time.time
         self.rules = sorted(rules, key=lambda one: (-one.named.rule.priority, one.named.name))
         self.facts, self.items, self._objective, self.edges = facts, items, objective, edges
         self._standing: list[tuple[int, Made]] = []

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
-from app.documents.kinds import Finding
+from app.serving.dry_run.told import Run, Told, ended, nobody, whom
 
 MOST_ITEMS = 10
-_Pair = tuple["Answer", "Answer"]
 
 
 class Answer(NamedTuple):
@@ -75,23 +74,16 @@ class Moved(BaseModel):
     change: int
 
 
-class Report(BaseModel):
-    """What a draft would change: of the people tried how many see other items (`changed_people`), or the same in another order alone.
+class Report(Told):
+    """What a draft would change: how many answers have other items (`changed`, `changed_people` by person), or the same in another order.
 
-    `changed_share` is the mean share of other items in the answers that change. `cut` tells that time ran out before all were tried.
+    `changed_share` is the mean share of other items in the answers that change.
     """
 
-    kind: str
-    name: str
-    sentence: str
-    people: int = Field(description="How many were tried, strangers among them.")
-    strangers: int
-    answers: int
-    cut: bool
-    seconds: float
     places: int
     published: Side
     draft: Side
+    changed: int
     changed_people: int
     reordered_people: int
     changed_share: float
@@ -100,26 +92,11 @@ class Report(BaseModel):
     placements: list[Placed]
     winners: list[Moved]
     losers: list[Moved]
-    notes: list[str] = Field(description="What to know of how it was tried.")
-    findings: list[Finding]
-
-
-class Run(NamedTuple):
-    """What was tried, and how it went."""
-
-    kind: str
-    name: str
-    tried: Sequence[Tried]
-    strangers: int
-    cut: bool
-    seconds: float
-    notes: Sequence[str] = ()
-    findings: Sequence[Finding] = ()
 
 
 def report(run: Run, named: Callable[[int], tuple[str, str]]) -> Report:
     """Count what was tried; `named` gives the id and title of an item by its index."""
-    tried = run.tried
+    tried: Sequence[Tried] = run.tried
     changed = [one for one in tried if set(one.before.items) != set(one.after.items)]
     people = {one.person for one in changed}
     reordered = {one.person for one in tried if one.before.items != one.after.items} - people
@@ -129,12 +106,10 @@ def report(run: Run, named: Callable[[int], tuple[str, str]]) -> Report:
     winners, losers = _moved(tried, named)
     share = sum(_share(one.before, one.after) for one in changed) / len(changed) if changed else 0.0
     found = Report(
-        kind=run.kind, name=run.name, sentence="", people=len({one.person for one in tried}), strangers=run.strangers,
-        answers=len(tried), cut=run.cut, seconds=round(run.seconds, 3), places=sum(one.after.wanted for one in tried),
-        published=_side(one.before for one in tried), draft=_side(one.after for one in tried), changed_people=len(people),
-        reordered_people=len(reordered), changed_share=round(share, 4), acted=sum(one.after.acted for one in tried),
-        short=_short(one.after for one in tried), placements=[_placed(name, some) for name, some in by_placement.items()],
-        winners=winners, losers=losers, notes=list(run.notes), findings=list(run.findings),
+        **run.told(len(tried)), places=sum(one.after.wanted for one in tried), published=_side(one.before for one in tried),
+        draft=_side(one.after for one in tried), changed=len(changed), changed_people=len(people), reordered_people=len(reordered),
+        changed_share=round(share, 4), acted=sum(one.after.acted for one in tried), short=_short(one.after for one in tried),
+        placements=[_placed(name, some) for name, some in by_placement.items()], winners=winners, losers=losers,
     )  # fmt: skip
     return found.model_copy(update={"sentence": sentence(found)})
 
@@ -142,32 +117,27 @@ def report(run: Run, named: Callable[[int], tuple[str, str]]) -> Report:
 def sentence(found: Report) -> str:
     """Say a report in words."""
     if not found.answers:
-        return "Nobody could be tried: there are no people or no placement yet, or the time was too short."
-    whom = f"{_many(found.people - found.strangers, 'person', 'people')}{' and a stranger' if found.strangers else ''}"
-    parts = [f"Tried on {whom} in {_many(len(found.placements), 'placement', 'placements')}."]
+        return nobody(found)
+    parts = [whom(found, len(found.placements))]
     if found.kind == "rule" and not found.acted:
         parts.append("The rule acted in no answer.")
-    if found.changed_people:
+    by = found.replayed is None
+    count, all_of, none = (found.changed_people, found.people, "Nobody") if by else (found.changed, found.answers, "No answer")
+    if count:
         parts.append(
-            f"{found.changed_people:,} of {found.people:,} would see other items: "
+            f"{count:,} of {all_of:,}{'' if by else ' answers'} would {'see' if by else 'show'} other items: "
             f"{found.changed_share:.0%} of each answer that changes is new."
         )
     else:
-        parts.append("Nobody would see other items.")
-    if found.reordered_people:
-        parts.append(f"{found.reordered_people:,} would see the same in another order.")
+        parts.append(f"{none} would {'see' if by else 'show'} other items.")
+    if reordered := found.reordered_people if by else sum(one.reordered for one in found.placements):
+        parts.append(f"{reordered:,} would {'see' if by else 'show'} the same in another order.")
     before, after = found.published.filled, found.draft.filled
     if after < found.places or before != after:
         parts.append(f"{after:,} of {found.places:,} places would be filled; now it is {before:,}.")
     else:
         parts.append("All places stay filled.")
-    if found.cut:
-        parts.append("Time ran out before everybody was tried.")
-    return " ".join(parts)
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
+    return " ".join([*parts, *ended(found)])
 
 
 def _share(before: Answer, after: Answer) -> float:

@@ -34,9 +34,11 @@ class Call:
     The steps of the pipeline fill it from top to bottom; `done` is called once, when `body` or `problem` is there.
     """
 
-    # asked (request.py); `key` is empty when nobody is named, `items` are those of the page or cart
+    # asked (request.py); `key` is empty when nobody is named, `items` are those of the page or cart, `said` tells that more was said
+    # than placement, person and form
     tenant: int
     placement: str
+    said: bool = False
     user: str = ""
     key: bytes = b""
     limit: int = 0

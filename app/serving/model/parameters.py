@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.content.formats import NAMES
 from app.serving.model import context, reading
 from app.serving.model.call import Call
+from app.serving.model.keeping import kept
 
 _LIST, _SWITCH = ("string", "array"), ("boolean", "integer", "string")
 
@@ -51,24 +52,25 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("send_id", "Pins the answer, so that all parts of an e-mail agree.", reading.plain, pins=lambda call: call.send_id),
         Parameter("campaign", "Pins the answer for some minutes, as send_id does.", reading.plain, pins=lambda call: call.campaign),
         Parameter(
-            "limit", "How many items, 1 to 50; default: the placement's count.", reading.limit, ("integer", "string"),
+            "limit", "How many items, 1 to 50; default: the placement's count.", kept(reading.limit), ("integer", "string"),
             pins=lambda call: str(call.limit), meant=("count", "size", "num"),
         ),
         Parameter(
-            "item_id", "The item on the page, or the items in the cart, comma-separated.", reading.items, _LIST,
+            "item_id", "The item on the page, or the items in the cart, comma-separated.", kept(reading.items), _LIST,
             pins=lambda call: ",".join(call.items), meant=("item", "items", "productid", "product", "sku"),
         ),
         Parameter(
-            "exclude", "Items that must not come back, comma-separated.", reading.exclude, _LIST,
+            "exclude", "Items that must not come back, comma-separated.", kept(reading.exclude), _LIST,
             pins=lambda call: ",".join(sorted(call.exclude)),
         ),
-        Parameter("category", "Only items of this category.", reading.plain, pins=lambda call: call.category, meant=("cat",)),
+        Parameter("category", "Only items of this category.", kept(reading.plain), pins=lambda call: call.category, meant=("cat",)),
         Parameter(
-            "locale", "Locale of texts and prices, such as de or en-GB.", reading.locale, shapes="locale", meant=("lang", "language")
+            "locale", "Locale of texts and prices, such as de or en-GB.", kept(reading.locale), shapes="locale",
+            meant=("lang", "language"),
         ),
         Parameter("format", NAMES, reading.form, shapes="format"),
         Parameter("escape", "html: texts in JSON are escaped for HTML.", reading.escape, shapes="escape"),
-        Parameter("empty", "blank: nothing at all when there are no items.", reading.empty, shapes="blank"),
+        Parameter("empty", "blank: nothing at all when there are no items.", kept(reading.empty), shapes="blank"),
         Parameter("strict", "1: wrong parameters are errors instead of warnings.", types=_SWITCH),
         Parameter("explain", "1: adds why (scope admin:read).", reading.explain, _SWITCH),
         Parameter(
@@ -76,10 +78,11 @@ PARAMETERS: dict[str, Parameter] = {
             shapes="open_pixel",
         ),
         Parameter(
-            "channel", "Where it is shown, such as email or web; rules read it.", reading.plain, pins=lambda call: call.channel, later=True,
+            "channel", "Where it is shown, such as email or web; rules read it.", kept(reading.plain), pins=lambda call: call.channel,
+            later=True,
         ),
         Parameter(
-            "country", "The country of the request, as two letters; rules read it.", context.country, pins=lambda call: call.country,
+            "country", "The country of the request, as two letters; rules read it.", kept(context.country), pins=lambda call: call.country,
             later=True,
         ),
         Parameter(

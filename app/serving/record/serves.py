@@ -10,6 +10,7 @@ from typing import Any
 from app.core import telemetry
 from app.core.logging import log
 from app.serving.model.call import Call
+from app.serving.record.asked import asked
 
 Writer = Callable[[list[Any]], Awaitable[None]]
 _EVERY_S = 0.5
@@ -102,21 +103,27 @@ def serve_record(call: Call) -> bytes:
     return b"".join(
         (
             front, _array(count, _INT4), *[items[place : place + 8] for place in shown],
-            _array(count, _FLOAT4), *[prices[place : place + 8] for place in shown], _LAST.pack(4, latency),
+            _array(count, _FLOAT4), *[prices[place : place + 8] for place in shown],
+            _asked(call, latency) if call.said else _LAST.pack(4, latency, -1),
         )
     )  # fmt: skip
+
+
+def _asked(call: Call, latency: int) -> bytes:
+    said = asked(call)
+    return _LAST.pack(4, latency, len(said)) + said if said else _LAST.pack(4, latency, -1)
 
 
 _EPOCH_2000 = 946_684_800
 _INT4, _FLOAT4 = 23, 700  # PostgreSQL's numbers of the element types
 _FRONT, _BIG, _PAIR = struct.Struct("!hihiqi16s"), struct.Struct("!iq"), struct.Struct("!ihih")
 _USUAL = struct.Struct("!hihiqi16siiiiiqihihiiiiii")
-_LENGTH, _LAST = struct.Struct("!i"), struct.Struct("!ii")
+_LENGTH, _NUMBER, _LAST = struct.Struct("!i"), struct.Struct("!ii"), struct.Struct("!iii")
 _NULL, _EMPTY = _LENGTH.pack(-1), _LENGTH.pack(0)
 
 
 def _int(value: int) -> bytes:
-    return _LAST.pack(4, value) if value else _NULL
+    return _NUMBER.pack(4, value) if value else _NULL
 
 
 @lru_cache(maxsize=128)
@@ -127,7 +134,7 @@ def _array(count: int, element: int) -> bytes:
 
 SERVE_COLUMNS = (
     "tenant", "served_at", "recommendation_id", "placement_no", "client_no", "person_no", "rung", "reason", "model_no",
-    "placement_version", "send_id", "arm", "items", "prices", "latency_us",
+    "placement_version", "send_id", "arm", "items", "prices", "latency_us", "asked",
 )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def _through_template(call: Call, link: bytes, picks: list[Pick], form: Format) 
         if template is None or part is None or (part.aside and _set_aside(part)):
             continue
         try:
-            body = (_in_parts if call.rules.parts else _rendered)(call, link, picks, template, part)
+            body = written(call, link, picks, template, part)
         except BadTemplate as error:
             if isinstance(error, TooSlow):
                 # all others wait while it is rendered: it is not tried again with every answer
@@ -64,6 +64,11 @@ def _set_aside(part: Compiled) -> bool:
         return True
     part.aside.clear()
     return False
+
+
+def written(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled) -> bytes:
+    """Return the items as a part of a template writes them; raises BadTemplate."""
+    return (_in_parts if call.rules.parts else _rendered)(call, link, picks, template, part)
 
 
 def _in_parts(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled) -> bytes:

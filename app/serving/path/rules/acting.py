@@ -45,19 +45,21 @@ class Asked(NamedTuple):
 
 def seen(call: Call) -> Seen:
     """Return what conditions of a call read."""
-    if call.program is None or not call.program.reads:
-        return Seen(now=time.time())
+    program = call.program
+    if program is None or not program.reads:
+        return Seen(now=time.time() if program is None else program.clock())
     request = {
         "placement": call.placed.name, "channel": call.channel, "locale": call.locale, "country": call.country,
         "campaign": call.campaign or call.send_id, "category": call.category,
     }  # fmt: skip
-    return Seen(call.facts if call.state is not None else None, None, time.time(), request, call.ctx, call.program.edges)
+    return Seen(call.facts if call.state is not None else None, None, program.clock(), request, call.ctx, program.edges)
 
 
 def planned(call: Call) -> Plan:
     """Return what the rules that act on a call do."""
-    assert call.program is not None
-    return call.program.still(time.time()) or call.program.plan(seen(call))
+    program = call.program
+    assert program is not None
+    return program.still(program.clock()) or program.plan(seen(call))
 
 
 class Acting:

@@ -39,9 +39,8 @@ def made(config: "Config", catalogue: Catalogue) -> dict[str, Program]:
 
 def warm(programs: dict[str, Program]) -> None:
     """Compute what the first calls would otherwise wait for."""
-    now = time.time()
     for program in programs.values():
-        program.plan(Seen(now=now))
+        program.plan(Seen(now=program.clock()))
 
 
 def _acts_in(one: Made, placement: str) -> bool:

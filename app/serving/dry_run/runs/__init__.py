@@ -1,0 +1,1 @@
+"""Dry runs that the worker makes: waiting, under way, ended."""
