@@ -47,7 +47,8 @@ async def runner(shop: Shop) -> AsyncIterator[jobs.Runner]:
         await made.close()
 
 
-async def test_the_worker_tells_the_same_as_a_server(shop: Shop) -> None:
+async def test_the_worker_tells_the_same_as_a_server(unhurried: Shop) -> None:
+    shop = unhurried
     day = Day(shop)
     await day.answers(REQUESTS)
     here = await day.replay("rules/hats", HATS)

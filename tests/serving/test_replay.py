@@ -56,7 +56,8 @@ def figures(answers: Sequence[Mapping[str, Any]]) -> tuple[int, dict[str, int], 
     return shown.total(), dict(Counter(answer["source"] for answer in answers)), shown
 
 
-async def test_what_a_replay_foretells_is_what_happens_when_the_draft_is_published_and_the_same_is_asked(shop: Shop) -> None:
+async def test_what_a_replay_foretells_is_what_happens_when_the_draft_is_published_and_the_same_is_asked(unhurried: Shop) -> None:
+    shop = unhurried
     day = Day(shop)
     # the second round is answered from lists that the first one left, as it will be after publishing
     await day.answers(REQUESTS)

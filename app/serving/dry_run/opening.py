@@ -18,6 +18,9 @@ from app.serving.record import writers
 from app.serving.redis.reader import RedisReader
 from app.serving.snapshot.holder import Holder
 
+_PATIENCE_MS = 2_000
+"""So long an answer waits for Redis and PostgreSQL that no caller of a shop waits for."""
+
 
 class Parts(NamedTuple):
     """What answers are made with, as in a server."""
@@ -33,12 +36,12 @@ class Parts(NamedTuple):
 @asynccontextmanager
 async def opened(settings: Settings, db: Database) -> AsyncIterator[Parts]:
     """Open the parts, with the picture of the shop as it is now."""
-    reader = RedisReader(settings.redis_url, settings.redis_timeout_ms)
+    reader = RedisReader(settings.redis_url, max(_PATIENCE_MS, settings.redis_timeout_ms))
     holder, scorer = Holder(db, settings, lambda _: None), Scorer(settings.scoring_threads)
     reader.reconnect()
     await holder.start()
     try:
-        people_db = PeopleDatabase(db, settings.lookup_timeout_ms)
+        people_db = PeopleDatabase(db, max(_PATIENCE_MS, settings.lookup_timeout_ms))
         people = People(Lookup(reader), people_db, default_consent=settings.default_consent, defaults=Defaults.of(settings))
         pinning = Pinning(reader, secret.derive(settings, "pins"), settings.pin_ttl_s)
         yield Parts(holder, people, scorer, reader, pinning, record.serves(writers.write_serves(db)))
