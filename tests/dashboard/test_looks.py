@@ -120,6 +120,30 @@ def test_the_report_of_a_dry_run_is_accessible_and_stays_in_its_place(chromium: 
     page.context.close()
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_a_dry_run_of_the_worker_is_accessible_from_its_progress_to_its_report(
+    chromium: Chromium, site: Site, requests: int, scheme: str, width: int
+) -> None:
+    page, wrong = opened(chromium, site, scheme, width)
+    for path, end in (
+        ("/rules/new?name=looked&action=exclude", "table[data-table=losers]"),
+        ("/templates/grid", "table[data-table=formats]"),
+    ):
+        page.goto(f"{site.url}{path}")
+        if "rules" in path:
+            page.fill("#f-where", "item.price > 0")
+        page.select_option("#on", "requests")
+        page.click("button[value=try]")
+        page.wait_for_selector(f"#tried {end}")
+        page.click(f"#tried {end} th button >> nth=0")
+        assert page.get_attribute(f"#tried {end} th >> nth=0", "aria-sort") == "ascending"
+        result = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "iframes": False})
+        assert [one["id"] for one in result.response["violations"] if one["impact"] in ("serious", "critical")] == []
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert wrong == []
+    page.context.close()
+
+
 def test_hostile_names_run_nothing_anywhere(chromium: Chromium, site: Site) -> None:
     with site.admin() as admin:
         item = {"title": HOSTILE, "url": "https://shop.example/x", "brand": HOSTILE, "category": HOSTILE, "price": 1, "currency": "EUR"}

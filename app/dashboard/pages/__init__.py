@@ -1,7 +1,7 @@
 """One file a page, by the menu's groups; a line in `PAGES` opens it."""
 
 from app.dashboard.pages import home
-from app.dashboard.pages.content import models, placements, rules, sends, templates
+from app.dashboard.pages.content import dry_runs, models, placements, rules, sends, templates
 from app.dashboard.pages.data import catalogue, events, facts, imports, people, refused, segment_editor, segments, signals
 from app.dashboard.pages.system import access, account, audit, health, sign_in, styleguide
 
@@ -11,6 +11,7 @@ PAGES = (
     placements,
     rules,
     templates,
+    dry_runs,
     imports,
     catalogue,
     people,

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.dashboard.api_client import ApiProblem, part
 from app.dashboard.context import Here, Visit
-from app.dashboard.pages.content import editing, part_fields, preview
+from app.dashboard.pages.content import dry_runs, editing, part_fields, preview
 from app.dashboard.pages.content.editing import DocumentPages
 from app.dashboard.pages.home import sample_people
 from app.dashboard.ui.table import Column, Table
@@ -73,7 +73,7 @@ async def edit(visit: Here, name: str, view: str = "form", version: int | None =
 
 @router.post("/{name}")
 async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", base: Annotated[int, Form()] = 0) -> Response:
-    """Publish a placement, or keep it as a draft."""
+    """Publish a placement, keep it as a draft, or try it."""
     form = await visit.request.form()
     view = str(form.get("view", "form"))
     try:
@@ -84,6 +84,9 @@ async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", 
             visit, name, {}, base, {"view": "document", "text": document, "problems": {"": f"The document is no JSON: {error}"}}, 422
         )
     try:
+        if act in dry_runs.ACTS:
+            trial = await dry_runs.acted(visit, KIND, name, body, form, act)
+            return await _edit(visit, name, body, base, {"view": view, "trial": trial})
         made = await editing.save(visit, KIND, name, body, base, draft=act == "draft")
     except ApiProblem as problem:
         base, more, status = await editing.refused(visit, KIND, name, base, problem)
@@ -171,7 +174,8 @@ async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: 
     brands = [one for one in facets["brands"] if one["name"] in (wanted.get("brands") or ())]
     brands += [one for one in facets["brands"] if one not in brands][:_MOST_BRANDS]
     values = {
-        "view": "form", "live": False, "problems": {}, "conflict": None, "text": json.dumps(body, indent=2, ensure_ascii=False), **more,
+        "view": "form", "live": False, "problems": {}, "conflict": None, "trial": dry_runs.NONE,
+        "text": json.dumps(body, indent=2, ensure_ascii=False), **more,
     }  # fmt: skip
     return visit.page(
         "content/placement.html", status, kind=KIND, name=name, body=body, filter=wanted, base=base, people=people,

@@ -11,9 +11,8 @@ from starlette.responses import Response
 
 from app.dashboard.api_client import ApiProblem, part
 from app.dashboard.context import Here, Visit
-from app.dashboard.pages.content import editing, rule_fields
+from app.dashboard.pages.content import dry_runs, editing, rule_fields
 from app.dashboard.pages.content.editing import DocumentPages
-from app.dashboard.pages.content.rule_report import shown
 from app.dashboard.ui.table import Column, Table
 from app.decisions.rules import words
 from app.decisions.rules.domain import Rule
@@ -110,9 +109,9 @@ async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", 
     try:
         if act == "fields":
             return await _edit(visit, name, body, base, {"view": view})
-        if act == "try":
-            report = await _tried(visit, name, body, str(form.get("people", "100")), str(form.get("with", "")))
-            return await _edit(visit, name, body, base, {"view": view, "report": shown(report), "with": str(form.get("with", ""))})
+        if act in dry_runs.ACTS:
+            trial = await dry_runs.acted(visit, KIND, name, body, form, act)
+            return await _edit(visit, name, body, base, {"view": view, "trial": trial})
         made = await editing.save(visit, KIND, name, body, base, draft=act == "draft")
     except ApiProblem as problem:
         base, wrong, status = await editing.refused(visit, KIND, name, base, problem)
@@ -122,14 +121,6 @@ async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", 
     return visit.go(f"/rules/{part(name)}", f"Version {made['version']} is live: it shows in answers within a second.")
 
 
-async def _tried(visit: Visit, name: str, body: dict[str, Any], people: str, said: str) -> dict[str, Any]:
-    many = people if people.isdigit() and 1 <= int(people) <= 1000 else "100"
-    given = {"people": many, **({"with": said.split()} if said.split() else {})}
-    answer = await visit.api.call("POST", f"/v1/admin/rules/{part(name)}/dry-run", json=body, params=given)
-    found: dict[str, Any] = answer.json()
-    return found
-
-
 async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: dict[str, Any], status: int = 200) -> Response:
     placements, models = await asyncio.gather(visit.api.get("/v1/admin/placements"), visit.api.get("/v1/admin/models"))
     problems: dict[str, str] = more.get("problems", {})
@@ -137,7 +128,7 @@ async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: 
     recommenders = sorted({"popular", "personal", *(one["recommender"] for one in models["models"])})
     action = body.get("action")
     values = {
-        "view": "form", "live": False, "problems": problems, "conflict": None, "report": None, "with": "",
+        "view": "form", "live": False, "problems": problems, "conflict": None, "trial": dry_runs.NONE,
         "text": json.dumps(body, indent=2, ensure_ascii=False), **more,
     }  # fmt: skip
     known = [one["name"] for one in placements["placements"]]

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from app.content.templates.defaults import DEFAULTS
 from app.dashboard.api_client import ApiProblem, part
 from app.dashboard.context import Here, Visit
-from app.dashboard.pages.content import editing, preview
+from app.dashboard.pages.content import dry_runs, editing, preview
 from app.dashboard.pages.content.editing import DocumentPages
 from app.dashboard.pages.home import sample_people
 from app.dashboard.ui.table import Column, Table
@@ -70,9 +70,12 @@ async def edit(visit: Here, name: str, version: int | None = None) -> Response:
 
 @router.post("/{name}")
 async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", base: Annotated[int, Form()] = 0) -> Response:
-    """Publish a template, or keep it as a draft."""
-    body = written(await visit.request.form())
+    """Publish a template, keep it as a draft, or try it."""
+    form = await visit.request.form()
+    body = written(form)
     try:
+        if act in dry_runs.ACTS:
+            return await _edit(visit, name, body, base, {"trial": await dry_runs.acted(visit, KIND, name, body, form, act)})
         made = await editing.save(visit, KIND, name, body, base, draft=act == "draft")
     except ApiProblem as problem:
         base, more, status = await editing.refused(visit, KIND, name, base, problem)
@@ -123,7 +126,7 @@ async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: 
     placements, people = await asyncio.gather(visit.api.get("/v1/admin/placements"), sample_people(visit))
     names = [one["name"] for one in placements["placements"]]
     users = [one["name"] for one in placements["placements"] if one["placement"]["template"] == name]
-    values = {"live": False, "problems": [], "conflict": None, **more}
+    values = {"live": False, "problems": [], "conflict": None, "trial": dry_runs.NONE, **more}
     values["problems"] = lines(values["problems"])
     texts = [(key, title, body.get(key.split(".")[0], {}).get(key.split(".")[1], "")) for key, title in PARTS]
     return visit.page(

@@ -1,4 +1,6 @@
 // Live tiles and tails: the server sends pieces of HTML, each for the element of its name.
+import { tables } from "./table.js";
+
 export function times(place) {
   place.querySelectorAll("time[datetime]:not([title])").forEach((element) => {
     const at = new Date(element.dateTime);
@@ -22,6 +24,7 @@ export function live() {
           while (element.childElementCount > 200) element.lastElementChild.remove();
         } else element.innerHTML = html;
         times(element);
+        if (mode !== "prepend") tables(element);
       };
       source.onerror = () => { say("waiting for the server"); if (source.readyState === EventSource.CLOSED) setTimeout(open, 3000); };
     };

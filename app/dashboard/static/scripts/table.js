@@ -1,6 +1,6 @@
 // Sorts what a table shows, and lets columns be hidden; the choice is kept a table.
-export function tables() {
-  document.querySelectorAll("table[data-table]").forEach((table) => {
+export function tables(place = document) {
+  place.querySelectorAll("table[data-table]").forEach((table) => {
     const name = `columns:${table.dataset.table}`, body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, index) => {
       const button = head.querySelector("button");
