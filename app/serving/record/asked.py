@@ -16,25 +16,28 @@ def asked(call: Call) -> bytes:
     Items and categories are those that the catalogue knows. `ctx` is left out: a caller may say anything in it, also of the person, and
     what is recorded outlasts their erasure.
     """
-    catalogue = call.snapshot.catalogue
-    known = catalogue.index_of
-    found = {
-        "item_id": ",".join(one for one in call.items if one in known),
-        "exclude": ",".join(sorted(one for one in call.exclude if one in known)),
-        "category": _categories(call),
-        "locale": call.locale,
-        "channel": call.channel if _WORD.fullmatch(call.channel) else "",
-        "country": call.country,
-        "limit": str(call.limit) if call.limit != call.placed.placement.count else "",
-        "empty": "blank" if call.blank else "",
-    }
-    said = {name: value for name, value in found.items() if value}
+    said: dict[str, str] = {}
+    known = call.snapshot.catalogue.index_of
+    if call.items:
+        said["item_id"] = ",".join([one for one in call.items if one in known])
+    if call.exclude:
+        said["exclude"] = ",".join(sorted([one for one in call.exclude if one in known]))
+    if call.category:
+        said["category"] = _categories(call)
+    if call.locale:
+        said["locale"] = call.locale
+    if call.channel and _WORD.fullmatch(call.channel):
+        said["channel"] = call.channel
+    if call.country:
+        said["country"] = call.country
+    if call.limit != call.placed.placement.count:
+        said["limit"] = str(call.limit)
+    if call.blank:
+        said["empty"] = "blank"
     return orjson.dumps(said) if said else b""
 
 
 def _categories(call: Call) -> str:
-    if not call.category:
-        return ""
     known = call.snapshot.catalogue.categories
     if (whole := comparable(call.category)) in known:
         return known[whole]
