@@ -135,8 +135,13 @@ def rendered(template: BoundTemplate, values: Mapping[str, Any], clock: Clock | 
 
 def shown(values: Mapping[str, Any], form: Format) -> dict[str, Any]:
     """Return the values of an item as a template of this format may read them."""
-    ready = form.neutralise if form.escape is None else _shown(form.escape)
+    ready = shown_text(form)
     return {name: ready(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def shown_text(form: Format) -> Callable[[str], str]:
+    """Return what makes text from outside ready for templates of a format."""
+    return form.neutralise if form.escape is None else _shown(form.escape)
 
 
 def finished(rendered: str, form: Format) -> str:

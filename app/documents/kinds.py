@@ -58,8 +58,8 @@ class Facts(Protocol):
         """Return items from all over the catalogue as they are shown."""
         ...
 
-    def left_by(self, wanted: Any) -> tuple[int, int]:
-        """Return how many groups pass a filter, and how many are in stock at all."""
+    def left_by(self, wanted: Any) -> tuple[int, int, bool]:
+        """Return how many groups pass a filter, how many are in stock at all, and whether its condition is counted too."""
         ...
 
 

@@ -1,5 +1,6 @@
 """What is done with documents of any kind: show, compare, check, publish, roll back, delete."""
 
+import asyncio
 import difflib
 from typing import Any, NamedTuple
 
@@ -76,7 +77,8 @@ async def check(
     """Return what is to be known of a document before it is published, errors first."""
     names: Names = {one: await _names(db, one, tenant) for one in ("placement", "template", "segment")}
     order = ("error", "warning", "info")
-    found = list(kind.check(document, names, facts))
+    # elsewhere than where calls are answered: it may read something of every item
+    found = await asyncio.to_thread(lambda: list(kind.check(document, names, facts)))
     if kind.look is not None:
         found += await kind.look(db, tenant, name, document)
     if kind.trial is not None and not any(one.level == "error" for one in found):

@@ -149,7 +149,9 @@ def _staged(
             [row[0], row[1], row[2], {**row[3], "template": name}] if row[0] == placement else row for row in rows["placements"]
         ]
     config = Config.read({**stored, **rows, "groups": {**stored.get("groups", {}), **groups}})
-    return dataclasses.replace(snapshot, config=config, catalogue=snapshot.catalogue.at(time.time()))
+    staged = dataclasses.replace(snapshot, config=config, catalogue=snapshot.catalogue.at(time.time()))
+    staged.ready(placement)
+    return staged
 
 
 def previewer(settings: Settings, holder: Holder, people: People, ladder: Ladder, pinning: Pinning, serves: record.Buffer) -> Previewer:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from app.content.templates.checks import CARD, FRAME, ITEM
+from app.content.templates.checks import CARD, FRAME, ITEM, PERSON
 from app.content.templates.schemas import Part, TemplateIn
 from app.decisions.placements.defaults import DEFAULTS
 from app.decisions.placements.domain import BlockPart, Filter, Fixed, Placement
@@ -34,7 +34,10 @@ def test_every_field_stands_on_the_page_as_the_model_says_it(model: type[BaseMod
     assert [row for row in rows(model) if row not in PAGE] == []
 
 
-@pytest.mark.parametrize("known", [FRAME, {f"item.{name}": about for name, about in ITEM.items()}, CARD])
+@pytest.mark.parametrize(
+    "known",
+    [FRAME, {f"item.{name}": about for name, about in ITEM.items()}, CARD, {f"person.{name}": about for name, about in PERSON.items()}],
+)
 def test_every_variable_stands_on_the_page(known: dict[str, str]) -> None:
     assert [name for name, about in known.items() if f"| `{name}` | {about} |" not in PAGE] == []
 

@@ -118,7 +118,8 @@ async def test_variables_that_nothing_stands_for_are_told(shop: Shop) -> None:
     made = await send(shop, "PUT", "templates/new", {"html": {**PART, "card": card}, "text": PART})
     told = [(one["level"], one["field"], one["message"]) for one in made.json()["findings"]]
     assert ("warning", "html.card", "{{ item.ttle }} is nothing that an item has; did you mean title?: it is empty") in told
-    assert ("warning", "html.card", "{{ person.first_name }} nothing of a person can be shown yet: it is empty") in told
+    ways = 'write person.facts["orders.30d"], person.traits.first_name or person.segments'
+    assert ("warning", "html.card", f"line 1: person.first_name is nothing to show: {ways}") in told
     assert ("warning", "html.card", "{{ shop }} is no variable here: it is empty") in told
     empty = await send(shop, "PUT", "templates/new", {"html": {"frame": "", "card": "x"}, "text": PART})
     assert empty.status_code == 422

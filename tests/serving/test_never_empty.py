@@ -124,6 +124,7 @@ filters = st.builds(
     currency=st.sampled_from(["", "GBP", "USD"]),
     exclude_bought=st.booleans(),
     exclude_seen=st.booleans(),
+    where=st.sampled_from(["", "item.price > 1e6", 'item.brand = "Bold"', 'item.brand = "Bold" and ctx.on = "yes"', "item.age < 3"]),
 )
 ids = st.lists(st.sampled_from([f"i{n}" for n in range(1, 9)]), max_size=4).map(tuple)
 fixed = st.builds(Fixed, items=ids, html=st.sampled_from(["", "<p>Soon</p>"]), text=st.sampled_from(["", "Soon"]))

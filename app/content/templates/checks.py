@@ -1,12 +1,17 @@
 """What is found in a template before it is published: it is rendered with a probe item, and its variables are known ones."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from liquid.template import BoundTemplate
 
 from app.content.liquid import BadTemplate
 from app.content.templates.domain import from_document
+from app.content.templates.person import read
 from app.content.templates.schemas import TemplateIn
+from app.data.conditions.syntax import Wrong
+from app.data.segments.domain import NAME as SEGMENT
 from app.documents.kinds import Facts, Finding, Names, nearest
 
 ITEM: dict[str, str] = {
@@ -36,8 +41,17 @@ FRAME: dict[str, str] = {
     "parts": "The parts of the block, each with heading, name, shows, cards, items, item_count, first (from 1); else one without heading.",
 }
 _PART = ("heading", "name", "shows", "cards", "items", "item_count", "first")
-CARD: dict[str, str] = {"item": "The item of this card.", "locale": FRAME["locale"]}
+_PERSON = "The person of the call; empty for nobody, without their consent to personal content, and for keys of a website."
+FRAME["person"] = _PERSON
+CARD: dict[str, str] = {"item": "The item of this card.", "locale": FRAME["locale"], "person": _PERSON}
+PERSON: dict[str, str] = {
+    'facts["orders.30d"]': "A fact, by its name in the list of facts.",
+    "traits.first_name": "What was told of the person, by the name of the trait.",
+    "segments": "The names of the segments the person is in, as a list.",
+}
 _LIST_WORDS = {"size", "first", "last"}
+_WAYS = 'write person.facts["orders.30d"], person.traits.first_name or person.segments'
+_CONTAINS = re.compile(r"""\bperson\.segments\s+contains\s+(?:"([^"]*)"|'([^']*)')""")
 
 
 def check(template: TemplateIn, names: Names, facts: Facts | None) -> Iterator[Finding]:
@@ -47,9 +61,11 @@ def check(template: TemplateIn, names: Names, facts: Facts | None) -> Iterator[F
     except BadTemplate as error:
         yield Finding(level="error", field=str(error).partition(":")[0], message=str(error))
         return
+    written = template.model_dump()
     for name, part in compiled.parts.items():
-        yield from _variables(f"{name}.frame", part.frame, FRAME)
-        yield from _variables(f"{name}.card", part.card, CARD)
+        for half, made, known in (("frame", part.frame, FRAME), ("card", part.card, CARD)):
+            yield from _variables(f"{name}.{half}", made, known)
+            yield from _person(f"{name}.{half}", made, written[name][half], names["segment"])
 
 
 def _variables(field: str, part: BoundTemplate, known: dict[str, str]) -> Iterator[Finding]:
@@ -58,9 +74,7 @@ def _variables(field: str, part: BoundTemplate, known: dict[str, str]) -> Iterat
         for use in uses:
             place = [str(one) for one in use.segments]
             message = ""
-            if name == "person":
-                message = "nothing of a person can be shown yet: it is empty"
-            elif name not in known:
+            if name not in known:
                 message = f"is no variable here{nearest(name, known)}: it is empty"
             elif name == "item" and len(place) > 1 and place[1] not in ITEM:
                 message = f"is nothing that an item has{nearest(place[1], ITEM)}: it is empty"
@@ -72,3 +86,40 @@ def _variables(field: str, part: BoundTemplate, known: dict[str, str]) -> Iterat
             if message and written not in told:
                 told.add(written)
                 yield Finding(level="warning", field=field, message=f"{{{{ {written} }}}} {message}")
+
+
+def _person(field: str, template: BoundTemplate, source: str, segments: Collection[str]) -> Iterator[Finding]:
+    """Give what a template asks of a person and cannot get, on its line."""
+    wrong = [(use.span.index, one) for use in template.analyze().globals.get("person", ()) for one in _wrong(list(use.segments), segments)]
+    for found in _CONTAINS.finditer(source):
+        name = found[1] or found[2] or ""
+        if name not in segments:
+            wrong.append((found.start(), (f"there is no segment {name}{nearest(name, segments)}", False)))
+    for place, (message, never) in sorted(wrong):
+        line = source.count("\n", 0, place) + 1
+        yield Finding(level="error" if never else "warning", field=field, message=f"line {line}: {message}")
+
+
+def _wrong(place: list[Any], segments: Collection[str]) -> Iterator[tuple[str, bool]]:
+    what = place[1] if len(place) > 1 else None
+    name = place[2] if len(place) > 2 else None
+    if what == "segments":
+        return
+    if what not in ("facts", "traits"):
+        yield f"person{f'.{what}' if what else ''} is nothing to show: {_WAYS}", False
+    elif not isinstance(name, str):
+        yield f"person.{what} takes a name that is written out: {_WAYS}", True
+    elif len(place) > 3 and isinstance(place[3], str) and place[3] not in _LIST_WORDS:
+        yield f'a name with dots stands in brackets: write person.{what}["{".".join(map(str, place[2:]))}"]', True
+    elif what == "facts":
+        yield from _wrong_fact(name, segments)
+
+
+def _wrong_fact(written: str, segments: Collection[str]) -> Iterator[tuple[str, bool]]:
+    try:
+        ref = read(written)
+    except Wrong as wrong:
+        yield str(wrong), True
+        return
+    if ref.name == SEGMENT and ref.key not in segments:
+        yield f"there is no segment {ref.key}{nearest(ref.key, segments)}", False

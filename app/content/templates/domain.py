@@ -1,8 +1,10 @@
 """What a template is, and when an item card can be rendered once for all people."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from liquid.template import BoundTemplate
@@ -10,6 +12,7 @@ from liquid.template import BoundTemplate
 from app.content.bounds import Clock
 from app.content.formats import FORMATS, HTML, TEXT, Format
 from app.content.liquid import BadTemplate, compiled, finished, rendered
+from app.content.templates.person import Asked, asked, together
 
 # These differ from serve to serve; a card rendered once keeps a hole for each.
 HOLES = ("url", "position", "score", "reason")
@@ -17,6 +20,7 @@ _HOLE_MARK = {name: f"\ue000{index}\ue001" for index, name in enumerate(HOLES)}
 _SPLIT = re.compile("\ue000(\\d)\ue001")
 _CARD_SPLIT = re.compile("\ue002(\\d+)\ue003")
 _FRAME_READS = {"cards", "item_count", "placement", "locale"}
+_NOBODY: Mapping[str, Any] = MappingProxyType({})
 _PLAIN_HOLE = re.compile(r"\{\{-?\s*item\.(?:url|position|score|reason)\s*-?\}\}")
 _ANY_HOLE = re.compile(r"\bitem\s*(?:\.\s*(?:url|position|score|reason)\b|\[)|\bperson\b")
 
@@ -45,6 +49,7 @@ class Compiled:
 
     A `slow` card computes with what differs from serve to serve, or names the person; it is rendered each time. So is a
     frame that reads more than the cards (`plain_frame` False). One that `reads_parts` draws the headings of a block itself.
+    `person` is what both name of a person, None for nothing: what is rendered once, and kept for all, is never given it.
     """
 
     frame: BoundTemplate
@@ -53,6 +58,7 @@ class Compiled:
     slow: bool
     plain_frame: bool
     reads_parts: bool = False
+    person: Asked | None = None
     frames: dict[tuple[int, str, str], tuple[bytes, ...] | None] = field(default_factory=dict, compare=False)
     # until when (monotonic seconds) it is put aside, because it took too long
     aside: list[float] = field(default_factory=list, compare=False)
@@ -64,9 +70,9 @@ class Compiled:
         holes = tuple(HOLES[int(number)] for number in pieces[1::2])
         return Card(tuple(map(self.form.encode, pieces[0::2])), holes, set(holes) <= {"url"})
 
-    def whole_card(self, item: dict[str, Any], locale: str, clock: Clock | None = None) -> str:
-        """Render the card of one item with its real values."""
-        return rendered(self.card, {"item": item, "locale": locale}, clock)
+    def whole_card(self, item: dict[str, Any], locale: str, clock: Clock | None = None, who: Mapping[str, Any] = _NOBODY) -> str:
+        """Render the card of one item with its real values; `who` is the person, where the template names one."""
+        return rendered(self.card, {"item": item, "locale": locale, **who}, clock)
 
     def page(self, cards: list[str], values: dict[str, Any], clock: Clock | None = None) -> str:
         """Render the frame around finished cards, which each of `parts` has from its `first` on, `item_count` of them."""
@@ -93,9 +99,10 @@ class Compiled:
 def compile_part(frame: str, card: str, form: Format) -> Compiled:
     """Compile a frame and a card; raises BadTemplate."""
     slow = bool(_ANY_HOLE.search(_PLAIN_HOLE.sub("", card)))
-    made = compiled(frame, form)
-    reads = set(made.analyze().globals)
-    return Compiled(made, compiled(card, form), form, slow, reads <= _FRAME_READS, "parts" in reads)
+    around, inner = compiled(frame, form), compiled(card, form)
+    in_card, reads = asked(inner, card), set(around.analyze().globals)
+    slow, person = slow or in_card is not None, together(asked(around, frame), in_card)
+    return Compiled(around, inner, form, slow, reads <= _FRAME_READS, "parts" in reads, person)
 
 
 @dataclass(frozen=True)

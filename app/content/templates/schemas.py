@@ -16,8 +16,8 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    frame: Source = Field(description="Around the cards; reads cards, items, item_count, placement and locale.")
-    card: Source = Field(description="One item; reads item and locale.")
+    frame: Source = Field(description="Around the cards; reads cards, items, item_count, placement, locale and person.")
+    card: Source = Field(description="One item; reads item, locale and person.")
 
 
 class TemplateIn(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.content.bounds import Clock
-from app.content.liquid import BadTemplate, TooSlow, shown
+from app.content.liquid import BadTemplate, TooSlow, shown, shown_text
 from app.content.templates.domain import Compiled, from_document
 from app.core.errors import Unavailable
 from app.core.parent import end_with_parent
@@ -89,16 +89,32 @@ def tried(document: dict[str, Any], items: Sequence[dict[str, Any]]) -> str:
 
 
 def _try(part: Compiled, cards: list[dict[str, Any]]) -> None:
+    if part.person is None:
+        if not _tried(part, cards, {}).strip():
+            raise BadTemplate("renders to nothing; does the frame put out the cards?")
+        return
+    # who gets a block at all may hang on the person
+    _tried(part, cards, {"person": {"facts": {}, "traits": {}, "segments": []}})
+    for value in (shown_text(part.form)("A long name, " * 200), 12_345.678):
+        facts, traits = (dict.fromkeys(names, value) for names in (part.person.facts, part.person.traits))
+        try:
+            _tried(part, cards, {"person": {"facts": facts, "traits": traits, "segments": [str(value)] * 50}})
+        except TooSlow:
+            raise
+        except BadTemplate:
+            continue  # it compares with another type than this
+
+
+def _tried(part: Compiled, cards: list[dict[str, Any]], who: dict[str, Any]) -> str:
     for count in (0, 1, MOST_CARDS):
         for clock in (Clock(1.0), Clock(_TRIAL_S)):  # the first time much is looked up that is at hand later
-            context = {"items": cards[:count], "item_count": count, "placement": "trial", "locale": "en"}
+            context = {"items": cards[:count], "item_count": count, "placement": "trial", "locale": "en", **who}
             if part.reads_parts:
                 context["parts"] = [
                     {"name": "one", "heading": "A heading", "shows": "items", "first": 1, "item_count": count, "items": cards[:count]}
                 ]
-            page = part.page([part.whole_card(card, "en", clock) for card in cards[:count]], context, clock)
-    if not page.strip():
-        raise BadTemplate("renders to nothing; does the frame put out the cards?")
+            page = part.page([part.whole_card(card, "en", clock, who) for card in cards[:count]], context, clock)
+    return page
 
 
 def main() -> None:

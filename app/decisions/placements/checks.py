@@ -1,9 +1,11 @@
 """What is found in a placement before it is published."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from app.data.catalogue.values.categories import comparable
-from app.decisions.placements import parts
+from app.data.conditions.syntax import Wrong
+from app.data.segments.domain import NAME as SEGMENT
+from app.decisions.placements import conditions, parts
 from app.decisions.placements.domain import Filter, Placement
 from app.documents.kinds import Facts, Finding, Names, nearest
 
@@ -23,6 +25,10 @@ def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[F
     if wanted.price_min is not None and wanted.price_max is not None and wanted.price_min > wanted.price_max:
         yield _error("filter.price_min", "is above price_max, so no item can pass")
     yield from parts.check(placement)
+    readable = yield from _condition("filter", wanted, names)
+    for place, part in enumerate(placement.parts):
+        if part.filter is not None:
+            readable &= yield from _condition(f"parts.{place}.filter", part.filter, names, alone=True)
     if facts is None:
         return
     yield from _recommender("recommender", placement.recommender, facts)
@@ -30,26 +36,51 @@ def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[F
     for field, ids in (("fixed.items", placement.fixed.items), ("blocked", placement.blocked)):
         if unknown := [one for one in ids if not facts.has_item(one)]:
             yield _warning(field, f"the catalogue has no item {', '.join(unknown[:5])}")
-    if placement.parts:
-        for place, part in enumerate(placement.parts):
-            yield from _recommender(f"parts.{place}.recommender", part.recommender or "", facts)
-            if part.filter is not None:
-                yield from _words(f"parts.{place}.filter", part.filter, facts)
-            left, _ = facts.left_by(part.filter or wanted)
-            if left < part.limit:
-                yield _warning(f"parts.{place}.filter", f"leaves {left:,} products that are in stock, and {part.limit} are shown")
+    if not readable:
         return
-    left, all_there = facts.left_by(wanted)
-    told = f"this filter leaves {left:,} of {all_there:,} products that are in stock"
+    if placement.parts:
+        yield from _in_parts(placement, facts)
+        return
+    left, all_there, whole = facts.left_by(wanted)
+    beside = "" if whole else ", beside its condition, which is asked for each answer"
+    told = f"this filter leaves {left:,} of {all_there:,} products that are in stock{beside}"
     if left < placement.count:
         yield _warning("filter", f"{told}, and {placement.count} are shown: " + ("others stand in" if left else "it will be widened"))
     else:
         yield Finding(level="info", field="filter", message=told)
 
 
+def _in_parts(placement: Placement, facts: Facts) -> Iterator[Finding]:
+    for place, part in enumerate(placement.parts):
+        yield from _recommender(f"parts.{place}.recommender", part.recommender or "", facts)
+        if part.filter is not None:
+            yield from _words(f"parts.{place}.filter", part.filter, facts)
+        left, _, _ = facts.left_by(part.filter or placement.filter)
+        if left < part.limit:
+            yield _warning(f"parts.{place}.filter", f"leaves {left:,} products that are in stock, and {part.limit} are shown")
+
+
 def _recommender(field: str, name: str, facts: Facts) -> Iterator[Finding]:
     if name and name not in facts.recommenders:
         yield _error(field, f"there is no recommender {name}{nearest(name, facts.recommenders)}")
+
+
+def _condition(field: str, wanted: Filter, names: Names, *, alone: bool = False) -> Generator[Finding, None, bool]:
+    """Give what is found in a filter's condition, which may have to be of items `alone`; return whether it can be read."""
+    try:
+        found = conditions.read(wanted.where, conditions.facts_of())
+    except Wrong as wrong:
+        yield _error(f"{field}.where", str(wrong))
+        return False
+    if found is None:
+        return True
+    if alone and not conditions.settled(found):
+        yield _error(f"{field}.where", "may name what items tell until they change: the filter of the whole placement takes all else")
+        return False
+    for name in sorted(ref.key for ref in found.refs if ref.name == SEGMENT and ref.key not in names["segment"]):
+        yield _error(f"{field}.where", f"there is no segment {name}{nearest(name, names['segment'])}")
+    yield Finding(level="info", field=f"{field}.where", message=found.sentence)
+    return True
 
 
 def _words(where: str, wanted: Filter, facts: Facts) -> Iterator[Finding]:

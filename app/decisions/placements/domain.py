@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -16,6 +16,8 @@ _STORABLE = r"^[^\x00]*$"
 Text = Annotated[str, Field(max_length=500, pattern=_STORABLE)]
 Heading = Annotated[str, Field(max_length=200, pattern=_STORABLE)]
 Content = Annotated[str, Field(max_length=50_000, pattern=_STORABLE)]
+# a condition in its text or document spelling
+Condition = Annotated[str, Field(max_length=20_000, pattern=_STORABLE)] | dict[str, Any]
 
 
 class Filter(BaseModel):
@@ -40,10 +42,19 @@ class Filter(BaseModel):
         "The history holds the latest items; a low rating is not in it.",
     )
 
+    where: Condition = Field(
+        "", description="Only items that meet this condition, which may compare them with the person, the moment and the request."
+    )
+
     @cached_property
     def key(self) -> str:
         """A short name for this filter, equal for equal filters."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()
+        # lists are kept under it: those of filters without a condition keep the name they had before there were any
+        spelled = self.model_dump_json(exclude=None if self.where else {"where"})
+        return hashlib.blake2b(spelled.encode(), digest_size=6).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     def narrowed(self, *categories: str) -> "Filter":
         """Return this filter with one of these categories demanded, or itself when all lie outside of its own categories."""

@@ -33,6 +33,7 @@ def within(asked: Filter, own: Filter) -> tuple[Step, ...]:
 
 # what a step takes out of a filter, and how it is told
 _BEYOND: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"where": ""}, "without its condition"),
     ({"price_min": None, "price_max": None}, "without bounds of price"),
     ({"brands": (), "kinds": ()}, "without its brands and kinds"),
     ({"categories": ()}, "without its categories"),

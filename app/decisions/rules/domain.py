@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.decisions.placements.domain import Name, Text
+from app.decisions.placements.domain import Condition, Name, Text
 
 _STORABLE = r"^[^\x00]*$"
 MOST_ITEMS = 1_000
-# a condition in its text or document spelling
-Condition = Annotated[str, Field(max_length=20_000, pattern=_STORABLE)] | dict[str, Any]
 Words = Literal[
     "include", "exclude", "boost", "bury", "pin", "share", "cap", "diversity", "minimum_score", "freshness", "no_repeat", "bought",
     "recommender", "formula",

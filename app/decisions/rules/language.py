@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from app.data.conditions import language
 from app.data.conditions.language import Condition, Formula
-from app.data.conditions.syntax import Wrong
 from app.data.facts import item, moments
 from app.data.facts.domain import Subject
 from app.data.facts.entries import Facts, everything
+from app.decisions.placements import conditions
 from app.decisions.rules.domain import Rule
 
 _ABOUT_CALLS = (Subject.PERSON, Subject.MOMENT, Subject.REQUEST)
@@ -37,28 +37,19 @@ def facts_of(segments: Callable[[], Mapping[str, int]] = dict) -> Facts:
 
 def when(written: Any, facts: Facts) -> Condition | None:
     """Read a condition on person, moment and request, None for an empty one; raises Wrong."""
-    return None if _empty(written) else language.condition(written, facts, _ABOUT_CALLS, "`when`")
+    return None if conditions.is_empty(written) else language.condition(written, facts, _ABOUT_CALLS, "`when`")
 
 
 def where(written: Any, facts: Facts) -> Condition | None:
     """Read a condition on items, which may be compared with everything else, None for an empty one; raises Wrong."""
-    if _empty(written):
-        return None
-    found = language.condition(written, facts)
-    if Subject.ITEM not in found.reads:
-        raise Wrong("it names nothing of an item: conditions on people, moments and requests stand in `when`")
-    return found
+    return conditions.about_items(written, facts, "conditions on people, moments and requests stand in `when`")
 
 
 def formula(written: str, facts: Facts) -> Formula | None:
     """Read a formula, None for an empty one; raises Wrong."""
-    return None if _empty(written) else language.formula(written, facts)
+    return None if conditions.is_empty(written) else language.formula(written, facts)
 
 
 def parsed(rule: Rule, facts: Facts) -> Parsed:
     """Read all of a rule; raises Wrong."""
     return Parsed(when(rule.when, facts), where(rule.where, facts), formula(rule.formula, facts))
-
-
-def _empty(written: Any) -> bool:
-    return not written or (isinstance(written, str) and not written.strip())

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.serving.dry_run.asking import Draft
-from app.serving.snapshot.rules import programs
 from app.serving.snapshot.snapshot import Config, Snapshot
 
 MOST_PLACEMENTS = 20
@@ -53,7 +52,7 @@ def pictures(
         made = dataclasses.replace(snapshot, config=config, catalogue=catalogue)
         for program in made.programs.values():
             program.clock = clock
-        programs.warm(made.programs)
+        made.ready(draft.name)
         return made
 
     before, after = picture({}), picture({plural: drafted})

@@ -63,7 +63,8 @@ class Call:
     public: bool = False
 
     # placed (pipeline.py); `until` in loop time, `program` the rules of the placement and `plan` which act, `narrow` what of them has
-    # lists of its own, `anchor` group numbers of `items`, `banned` group indexes that must not be shown
+    # lists of its own, `personal` that a template shows something of the person, `anchor` group numbers of `items`, `banned` group
+    # indexes that must not be shown
     snapshot: Snapshot
     placed: Placed
     rules: Placement
@@ -80,6 +81,7 @@ class Call:
     state_key: str = ""
     facts_key: str = ""
     shown_key: str = ""
+    personal: bool = False
     list_key: str = ""
     pin_key: str = ""
 

@@ -31,6 +31,14 @@ def context(call: Call, name: str, value: str) -> None:
         call.ctx = {**call.ctx, key: text(call, name, value)}
 
 
+def requested(call: Call) -> dict[str, str]:
+    """Return what facts of the request are read from."""
+    return {
+        "placement": call.placed.name, "channel": call.channel, "locale": call.locale, "country": call.country,
+        "campaign": call.campaign or call.send_id, "category": call.category,
+    }  # fmt: skip
+
+
 def spelled(ctx: Mapping[str, str]) -> str:
     """Return what a caller told beside the parameters, alike in whatever order it came."""
     return orjson.dumps(ctx, option=orjson.OPT_SORT_KEYS).decode() if ctx else ""

@@ -37,7 +37,10 @@ def place(call: Call, settings: Settings) -> None:
         repeating.key_of(call, call.key)
         if not program.late:
             turning.turn(call)
-    if rules.segments and call.key:
+    # the grid stands in for a template that is gone or wrong
+    if asking := call.snapshot.config.asking:
+        call.personal = not asking.isdisjoint(((rules.template, call.format.name), ("grid", call.format.name)))
+    if (rules.segments or call.personal) and call.key:
         call.facts_key = ids.facts_key(call.tenant, call.key)
     if call.category:
         narrow(call, rules.filter)

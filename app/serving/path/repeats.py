@@ -33,7 +33,7 @@ class Finished:
 
     One is used again only while the same snapshot, the same pin in Redis and the same state of the person stand behind it,
     so stock, prices, templates and consent show as they would in an answer made anew; and no price of its locale has changed
-    by the clock since.
+    by the clock since. What shows something of the person is always made anew, as facts move with time.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Finished:
 
     def find(self, call: Call) -> bool:
         """Give a repeat its answer; False when it must be made."""
-        if call.pinned is None or call.explain or call.warnings:
+        if call.pinned is None or call.explain or call.warnings or call.personal:
             return False
         kept = self._kept.get(_form(call))
         if kept is None or kept.snapshot is not call.snapshot or kept.pinned != call.pinned:
@@ -56,7 +56,7 @@ class Finished:
 
     def keep(self, call: Call) -> None:
         """Keep an answer that came from a pin."""
-        if call.pinned is None or call.body is None or not call.outcome.pinned or call.explain or call.warnings:
+        if call.pinned is None or call.body is None or not call.outcome.pinned or call.explain or call.warnings or call.personal:
             return
         seq, form = call.state.seq if call.state is not None else 0, _form(call)
         if (before := self._kept.pop(form, None)) is not None:

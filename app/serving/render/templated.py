@@ -15,7 +15,7 @@ from app.core import telemetry
 from app.core.logging import log
 from app.serving.model.call import Call
 from app.serving.model.outcome import Pick
-from app.serving.render import LARGEST_ITEMS
+from app.serving.render import LARGEST_ITEMS, person
 from app.serving.render import shelf as items
 from app.serving.render.sections import Section, sections, tile
 
@@ -117,6 +117,7 @@ def _rendered_anew(call: Call, link: bytes, picks: list[Pick], part: Compiled, a
     Where one part of a block stands `alone` in the frame, its heading stands above it.
     """
     locale, now, clock = call.locale, time.time(), Clock(SERVE_S)
+    who = person.values(call, part)
     shown_parts = [alone] if alone is not None else sections(call, len(picks))
     before = alone.first if alone is not None else 0
     values: list[dict[str, Any]] = []
@@ -126,14 +127,14 @@ def _rendered_anew(call: Call, link: bytes, picks: list[Pick], part: Compiled, a
             url = b"%b/%d" % (link, place) if link and item.target else item.target.encode() if call.direct and item.target else b"#"
             looks = item.values if section.shows == "items" else {**item.values, **_as_tile(call, section, pick)}
             values.append({**shown(looks, part.form), **{name: value.decode() for name, value in _holes(url, pick, place).items()}})
-    context = {"items": values, "item_count": len(values), "placement": call.placed.name, "locale": locale}
+    context = {"items": values, "item_count": len(values), "placement": call.placed.name, "locale": locale, **who}
     if part.reads_parts:
         context["parts"] = [
             {**shown({"name": one.name, "heading": one.heading, "shows": one.shows}, part.form), "first": one.first - before + 1,
              "item_count": one.many, "items": values[one.first - before :][: one.many]}
             for one in shown_parts
         ]  # fmt: skip
-    return part.form.encode(part.page([part.whole_card(one, locale, clock) for one in values], context, clock))
+    return part.form.encode(part.page([part.whole_card(one, locale, clock, who) for one in values], context, clock))
 
 
 def _as_tile(call: Call, section: Section, pick: Pick) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The catalogue: arrays for filters in memory, documents in one file, and the shape of each item as it is shown."""
 
+# long: one picture of the items, and what passes a filter of it
+
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +15,7 @@ from app.data.catalogue.values.categories import BELOW, above, comparable
 from app.decisions.placements.domain import Filter
 from app.serving.snapshot import clocked
 from app.serving.snapshot.arena import Documents
+from app.serving.snapshot.rules import conditions
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -137,6 +140,11 @@ class Catalogue:
         return {}
 
     @cached_property
+    def held(self) -> dict[str, Bools | None]:
+        """What meets the conditions of filters, by their spelling; see `conditions`."""
+        return {}
+
+    @cached_property
     def fields(self) -> dict[str, tuple[list[Any], dict[int, bytes]]]:
         """Fields of all documents that rules read, and the changed documents they were read from; see `item_facts`."""
         return {}
@@ -220,16 +228,17 @@ class Catalogue:
         for name, allowed in (("category", wanted.categories), ("brand", wanted.brands), ("kind", wanted.kinds)):
             if allowed:
                 items &= self._coded(name, allowed)
-        if wanted.not_categories:
-            items &= ~self._coded("category", wanted.not_categories)
-        if wanted.not_brands:
-            items &= ~self._coded("brand", wanted.not_brands)
+        for name, barred in (("category", wanted.not_categories), ("brand", wanted.not_brands)):
+            if barred:
+                items &= ~self._coded(name, barred)
         if wanted.price_min is not None or wanted.price_max is not None:
             items &= self._priced_in(wanted.currency or self.main_currency)
         if wanted.price_min is not None:
             items &= self.price >= wanted.price_min
         if wanted.price_max is not None:
             items &= self.price <= wanted.price_max
+        if wanted.where and (met := conditions.met(self, wanted.where)) is not None:
+            items &= met
         return items
 
     @cached_property

@@ -8,8 +8,10 @@ import numpy as np
 
 from app.content.templates.domain import Template
 from app.core.parts import Loaded, Part
+from app.data.facts.entries import Facts, everything
 from app.decisions.placements.domain import Filter
 from app.decisions.placements.domain import Placed as Placed
+from app.decisions.rules.part import Known
 from app.decisions.rules.program import Program
 from app.ml.registry.part import Chosen
 from app.serving.snapshot import parts
@@ -53,6 +55,11 @@ class Config:
             loaded,
         )
 
+    @cached_property
+    def asking(self) -> frozenset[tuple[str, str]]:
+        """The templates, and their formats, that show something of the person."""
+        return frozenset((name, form) for name, one in self.templates.items() for form, part in one.parts.items() if part.person)
+
     def of(self, part: Part[Loaded]) -> Loaded:
         """Return what a part loaded."""
         found: Loaded = self.loaded[part.name]
@@ -75,6 +82,12 @@ class Snapshot:
         """The rules of each placement that has some, ready to act."""
         return programs.made(self.config, self.catalogue)
 
+    @cached_property
+    def facts(self) -> Facts:
+        """All facts of people, moments and requests, as templates read them."""
+        known: Known = self.config.loaded.get("facts", Known())
+        return everything(lambda: known.segments)
+
     def warm(self) -> None:
         """Prepare what the first requests would otherwise wait for: the item index, and what each part asks for."""
         self.catalogue.prepare()
@@ -82,6 +95,12 @@ class Snapshot:
         for part in parts.PARTS:
             if part.name in self.config.loaded:
                 part.warm(self.config.loaded[part.name], self)
+
+    def ready(self, placement: str) -> None:
+        """Compute what calls of a placement would wait for in a picture that is made to try something: it may read all items anew."""
+        programs.warm(self.programs)
+        if placement in self.config.placements:
+            self.popular("", self.config.placements[placement].placement.filter)
 
     def prepare(self, wanted: Filter, recommender: str) -> None:
         """Compute what passes a filter in the list of everybody, and for a recommender's live model."""

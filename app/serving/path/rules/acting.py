@@ -17,9 +17,11 @@ from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted, mult
 from app.decisions.rules.vector import Floats
 from app.serving.model.call import Call
 from app.serving.model.candidates import Candidates
+from app.serving.model.context import requested
 from app.serving.model.outcome import ItemReason, Pick
 from app.serving.path.rules import repeating
 from app.serving.snapshot.catalogue import Ints, Passing
+from app.serving.snapshot.rules.programs import FILTER
 
 _DAY = 86_400
 _MOST_FIRSTS = 64
@@ -48,11 +50,7 @@ def seen(call: Call) -> Seen:
     program = call.program
     if program is None or not program.reads:
         return Seen(now=time.time() if program is None else program.clock())
-    request = {
-        "placement": call.placed.name, "channel": call.channel, "locale": call.locale, "country": call.country,
-        "campaign": call.campaign or call.send_id, "category": call.category,
-    }  # fmt: skip
-    return Seen(call.facts if call.state is not None else None, None, program.clock(), request, call.ctx, program.edges)
+    return Seen(call.facts if call.state is not None else None, None, program.clock(), requested(call), call.ctx, program.edges)
 
 
 def planned(call: Call) -> Plan:
@@ -150,6 +148,13 @@ class Acting:
         if self.plan.only is not None:
             catalogue.keep(own, catalogue.first_of(catalogue.passing(call.wanted).items & self.plan.only))
         return own
+
+    def unfiltered(self) -> "Acting":
+        """Return these rules without the condition of the placement's filter, which is widened."""
+        program = self._call.program
+        if program is None or self.relaxed or not any(one.named.name == FILTER for one in self.plan.rules):
+            return self
+        return Acting(self._call, program.plan(self.view(), {FILTER}))
 
     def relax(self) -> bool:
         """Leave alone what narrows, but for what is excluded; False where nothing does."""

@@ -69,6 +69,8 @@ def filled(climb: Climb, listed: str, rung: str, why: ItemReason) -> list[Pick]:
 def _wider(call: Call, steps: Sequence[Step]) -> list[Pick]:
     for step in steps:
         before, call.wanted = call.wanted, step.filter
+        if call.ruled is not None and before.where and not step.filter.where:
+            call.ruled = call.ruled.unfiltered()
         if picks := _popular(call, "", ItemReason.POPULAR, NOBODY):
             call.widen(step.filter, step.told)
             call.told("popular", f"{len(picks)} items of a wider filter")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from app.data.catalogue.values.faults import ItemRefused
 from app.data.catalogue.values.money import read_money
 from app.data.facts.domain import LARGEST, Value, told
-from app.serving.snapshot.catalogue import Catalogue, Ints
+
+if TYPE_CHECKING:
+    from app.serving.snapshot.catalogue import Catalogue, Ints
 
 Numbers = NDArray[np.float64]
 _DAY = 86_400
@@ -35,7 +37,7 @@ class Item:
 class ItemFacts:
     """The facts of a catalogue's items at a unix moment; `popular` are group numbers, best first."""
 
-    def __init__(self, catalogue: Catalogue, popular: Ints, now: float) -> None:
+    def __init__(self, catalogue: "Catalogue", popular: "Ints", now: float) -> None:
         self._catalogue, self._popular, self.now = catalogue, popular, now
         self._made: dict[tuple[str, str], Numbers | tuple[NDArray[np.int64], list[Value]]] = {}
 
