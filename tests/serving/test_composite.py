@@ -394,6 +394,8 @@ async def test_a_frame_that_reads_parts_draws_them_itself(shop: Shop) -> None:
         ([{**BECAUSE, "parts": [NEW]}], "parts.0.parts", "there is no such field"),
         ([{**BECAUSE, "limits": 3}], "parts.0.limits", "did you mean limit?"),
         ([{**BECAUSE, "filter": {"brand": ["Acme"]}}], "parts.0.filter.brand", "did you mean brands?"),
+        ([{**BECAUSE, "filter": {"where": "item.prise < 3"}}], "parts.0.filter.where", "item.price"),
+        ([{**BECAUSE, "filter": {"where": "item.price < spent"}}], "parts.0.filter.where", "the filter of the whole placement"),
         ([{**BECAUSE, "recommender": "item_to_itm"}], "parts.0.recommender", "did you mean item_to_item?"),
         ([{**BECAUSE, "seed": "segment", "heading": "Yours"}], "parts.0.seed", "name some in `segments`"),
         ([{**TILES, "seed": "top_brand"}], "parts.0.seed", "leave `seed` empty"),
@@ -407,6 +409,13 @@ async def test_what_can_never_work_is_refused_with_what_to_do(shop: Shop, parts:
     assert answer.status_code == 422, answer.text
     errors = answer.json()["errors"]
     assert any(one["field"] == field and words in one["message"] for one in errors), errors
+
+
+async def test_a_part_takes_a_condition_on_items(shop: Shop) -> None:
+    await published(shop, [{"name": "cheap", "heading": "Cheap", "filter": {"where": "item.price < 20"}, "limit": 4}])
+    found = await asked(shop)
+    assert len(found["items"]) == 4
+    assert all(one["price"] < 20 for one in found["items"])
 
 
 async def test_a_part_of_which_nothing_is_left_is_told_before_it_is_published(shop: Shop) -> None:
