@@ -143,7 +143,7 @@ def read(kind: Kind[Model], written: Any, name: str = "") -> tuple[Model, int | 
 
 
 def _said(model: type[BaseModel], error: Any) -> dict[str, str]:
-    place, message = list(map(str, error["loc"])), error["msg"]
+    place, message = list(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         fields: Any = model
         for part in place[:-1]:

@@ -217,6 +217,26 @@ async def test_where_a_model_is_missing_or_late_its_part_comes_from_below_and_th
     assert late["part1_heading"] == "Because you bought Item 9"
 
 
+async def test_a_model_that_fails_costs_its_own_part_and_a_fault_gives_popular_items(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bought(shop, "i9")
+    await published(shop, [{**BECAUSE, "filter": {"price_max": 112}}, {**BRAND, "recommender": "personal"}])
+
+    def broken(*_: Any) -> Any:
+        raise ValueError("no such input")
+
+    snapshot = shop.app.state.resources.holder.current[DEFAULT_TENANT]
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot.models["item_to_item"].loaded, "score_top", broken)
+        because, brand = (await asked(shop))["parts"]
+    assert (because["heading"], because["source"], because["fallback_reason"]) == ("Because you bought Item 9", "segment", "model_error")
+    assert brand["source"] in ("live", "cached")
+    with monkeypatch.context() as patch:
+        patch.setattr("app.serving.path.parts.seeds.liked", broken)
+        body = await asked(shop)
+    assert (body["source"], body["fallback_reason"], body["item_count"]) == ("popular", "model_error", 7)
+    assert [(one["heading"], one["items"]) for one in body["parts"]] == [("Popular right now", ids(body))]
+
+
 async def test_a_title_in_a_heading_is_escaped_in_every_format(shop: Shop) -> None:
     await bought(shop, "i9")
     hostile = "<script>alert(1)</script> & {{ x }} %%y%% \"'"
@@ -389,7 +409,7 @@ async def test_a_frame_that_reads_parts_draws_them_itself(shop: Shop) -> None:
         ([{**BECAUSE, "default": ""}], "parts.0.default", "leave the part out"),
         ([{**BECAUSE, "default": "{{ brand }}"}], "parts.0.default", "where the seed is unknown"),
         ([{"name": "x", "heading": "{% if a %}"}], "parts.0.heading", "nothing else in braces"),
-        ([BECAUSE, BECAUSE], "parts", "two parts are called because"),
+        ([BECAUSE, BECAUSE], "parts", "two parts are called because: give each a name of its own"),
         ([{**BECAUSE, "limit": 30}, {**NEW, "limit": 30}], "parts", "come to 60"),
         ([{**BECAUSE, "parts": [NEW]}], "parts.0.parts", "there is no such field"),
         ([{**BECAUSE, "limits": 3}], "parts.0.limits", "did you mean limit?"),
