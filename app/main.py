@@ -32,6 +32,7 @@ from app.data.people import api as people_api
 from app.data.uploads import api as uploads_api
 from app.decisions.clusters import api as clusters_api
 from app.decisions.segments import api as segments_api
+from app.decisions.segments import dry_run as segments_dry_run
 from app.decisions.segments import listing as segments_list
 from app.documents import api as documents_api
 from app.documents.kinds import Facts, named_items
@@ -72,6 +73,7 @@ ROUTERS = (
     people_api.router,
     signals_api.router,
     segments_list.router,
+    segments_dry_run.router,
     segments_api.router,  # before the documents: it says more of one
     clusters_api.router,
     *(documents_api.router(document_kind(plural)) for plural in DOCUMENTS),

@@ -37,6 +37,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/v1/admin/clusters/{name}/draft"): {},
     ("post", "/v1/admin/placements/{name}/dry-run"): {},
     ("post", "/v1/admin/rules/{name}/dry-run"): {},
+    ("post", "/v1/admin/templates/{name}/dry-run"): {},
+    ("post", "/v1/admin/segments/{name}/dry-run"): {"when": "views > 3"},
     ("put", "/v1/admin/segments/{name}"): {"when": "views > 3"},
     ("put", "/v1/admin/segments/{name}/draft"): {"when": "views > 3"},
     ("put", "/v1/admin/segments/{name}/list"): {"an id": "a line"},

@@ -44,6 +44,14 @@ class SignalRow(NamedTuple):
     placement_no: int | None
 
 
+# numbers of people are odd: nobody's events and those of the probe are left out
+_LATELY = """
+with newest as materialized (
+    select person_no, mark from event where tenant = $1 and received_at >= $2 and person_no % 2 = 1
+    order by received_at desc, event_no desc limit $3
+)
+select person_no, (select count(*) from newest) from newest where mark is null group by person_no
+"""
 # Only one rotates at a time. Claiming needs no lock of its own: a statement that names both tables has them locked before it takes its
 # snapshot, and emptying one waits for all who have claimed in it, so nobody claims in a generation that is being emptied. The limits
 # keep the planner from reading a whole generation.
@@ -125,6 +133,12 @@ async def add_signals(connection: AsyncConnection, records: Iterable[tuple[Event
     await (await driver(connection)).copy_records_to_table(
         "event", columns=EventRow._fields + SignalRow._fields, records=[(*row, *signal) for row, signal in records]
     )
+
+
+async def lately(connection: AsyncConnection, tenant: int, since: datetime, most: int) -> tuple[list[int], bool]:
+    """Return who had events since a moment, among so many of the newest ones, and whether there were more; machines do not count."""
+    rows = await (await driver(connection)).fetch(_LATELY, tenant, since, most)
+    return [row[0] for row in rows], bool(rows and rows[0][1] >= most)
 
 
 async def placements(connection: AsyncConnection, tenant: int, names: Collection[str]) -> dict[str, int]:

@@ -125,6 +125,32 @@ class EstimateOut(BaseModel):
     document: Any
 
 
+class ExampleOut(BaseModel):
+    """Somebody by their strongest id."""
+
+    kind: str
+    value: str
+
+
+class DryRunOut(BaseModel):
+    """What a draft would do to `people` who had events since a moment: how many are in the segment now, how many by the draft, who would
+    enter and leave. `cut` tells that only the newest events were looked at. Examples are for callers with `profiles`, else there are none.
+    """
+
+    name: str
+    sentence: str
+    when: str
+    since: datetime
+    people: int
+    published: int
+    draft: int
+    entering: int
+    leaving: int
+    cut: bool
+    entering_examples: list[ExampleOut]
+    leaving_examples: list[ExampleOut]
+
+
 class ListedOut(BaseModel):
     """What came of a list: people in it, ids that nobody has, and some of these."""
 
