@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the menu: `scope` is what a person must hold to see it, `words` are what the palette finds it by."""
+    """A line of the menu: `scope` is what a person must hold to see it, `words` are what the palette finds it by, `also` is another
+    address whose pages belong to it.
+    """
 
     path: str
     title: str
@@ -13,6 +15,7 @@ class Entry:
     group: str
     scope: str = "admin:read"
     words: str = ""
+    also: str = ""
 
 
 MENU: tuple[Entry, ...] = (
@@ -23,7 +26,9 @@ MENU: tuple[Entry, ...] = (
     Entry("/sends", "Sends", "send", "Show", words="letters campaign announce forecast preflight prewarm"),
     Entry("/catalogue", "Catalogue", "package", "Know", words="items products feed import prices stock"),
     Entry("/people", "People", "users", "Know", words="person profile history consent erase merges"),
-    Entry("/segments", "Segments", "funnel", "Know", words="groups audience condition members lists rfm lifecycle"),
+    Entry(
+        "/segments", "Segments", "funnel", "Know", words="groups audience condition members lists rfm lifecycle clusters", also="/clusters"
+    ),
     Entry("/facts", "Facts", "list-tree", "Know", words="data dictionary traits counts coverage distribution"),
     Entry("/events", "Events", "activity", "Know", words="live tail refused replay unknown rates lag"),
     Entry("/models", "Models", "brain", "Learn", words="recommender training metrics promote roll back versions"),

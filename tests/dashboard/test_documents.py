@@ -55,6 +55,35 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(browser: Brow
     assert "<mine>" not in page
 
 
+def test_a_condition_of_the_filter_is_said_in_words_and_what_is_wrong_with_it_stands_at_it(site: Site, browser: Browser) -> None:
+    form = fields(browser.get("/placements/new?name=conditioned"))
+    page = browser.post("/placements/conditioned", 422, **{**form, "where": "item.prize < 3", "template": "grid", "view": "form"})
+    assert "there is no fact item.prize; did you mean item.price?" in html.unescape(page)
+    assert "item.prize &lt; 3" in page
+    browser.post("/placements/conditioned", **{**fields(page), "where": "item.price < 40", "template": "grid", "view": "form"})
+    assert "The item&#39;s price is less than 40." in browser.get("/placements/conditioned")
+    document = '{"fact": "item.price", "is": "<", "value": 30}'
+    browser.post("/placements/conditioned", **{**fields(browser.get("/placements/conditioned")), "where": document, "template": "grid"})
+    with site.admin() as admin:
+        assert published(admin, "placements/conditioned")["placement"]["filter"]["where"] == json.loads(document)  # type: ignore[index]
+        wanted = {**fields(browser.get("/placements/conditioned")), "user_id": ""}
+        assert "this filter leaves" in browser.post("/placements/conditioned/notes", **wanted)
+
+
+def test_segments_whose_popular_items_stand_in_are_chosen_in_their_order(site: Site, browser: Browser) -> None:
+    with site.admin() as admin:
+        for name in ("stand-a", "stand-b"):
+            assert admin.put(f"/v1/admin/segments/{name}", json={"when": "views > 0"}).status_code == 200
+        page = browser.get("/placements/new?name=stands-in")
+        assert "<option>stand-a</option>" in page
+        form = {**fields(page), "template": "grid", "view": "form"}
+        page = browser.post("/placements/stands-in", 422, **{**form, "segments": ["stand-c", ""]})
+        assert "there is no segment stand-c; did you mean stand-" in page
+        browser.post("/placements/stands-in", **{**form, "segments": ["stand-b", " stand-a ", ""]})
+        assert published(admin, "placements/stands-in")["placement"]["segments"] == ["stand-b", "stand-a"]  # type: ignore[index]
+        assert 'name="segments" value="stand-b"' in browser.get("/placements/stands-in")
+
+
 def test_of_two_editors_the_second_is_told_and_keeps_what_they_wrote(site: Site, browser: Browser) -> None:
     with site.admin() as admin:
         made = admin.put("/v1/admin/placements/shared", json={"count": 2})

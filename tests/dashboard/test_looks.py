@@ -14,6 +14,7 @@ from app.dashboard import nav
 from tests.browser import launched
 from tests.conftest import needs
 from tests.dashboard.site import Site
+from tests.dashboard.test_people import waited
 
 pytestmark = [pytest.mark.system, needs("chromium")]
 HOSTILE = "<img src=x onerror=alert(1)>\"'`{{7*7}}${7*7}"
@@ -35,6 +36,7 @@ def pages(site: Site) -> list[str]:
         "/templates/grid", "/access/clients/new", "/access/accounts", "/account", "/styleguide",
         "/segments/new", "/segments/looked-at", "/segments/looked-at/edit", "/segments/looked-at/people", "/segments/looked-at/moves",
         "/segments/looked-list", "/facts/views?window=30d", "/facts/lifecycle", "/facts/affinity.brand",
+        "/clusters", "/clusters/new", "/clusters/new?name=looked", "/clusters/looked", "/clusters/looked/edit", "/clusters/looked/versions",
         "/rules/new", "/rules/new?name=looked&action=include", "/rules/new?name=looked&action=no_repeat",
     ]  # fmt: skip
     found = {
@@ -52,6 +54,9 @@ def pages(site: Site) -> list[str]:
             {"name": "shelves", "default": "Our categories", "shows": "categories", "limit": 3},
         ]
         assert admin.put("/v1/admin/placements/looked-parts", json={"parts": parts}).status_code == 200
+        if admin.get("/v1/admin/clusters/looked").status_code == 404:
+            assert admin.put("/v1/admin/clusters/looked", json={}).status_code == 200
+        waited(lambda: admin.get("/v1/admin/clusters/looked").json()["ready"])
     menu = [entry.path for entry in nav.MENU]
     return menu + below + [path for entry, path in found.items() if entry in menu]
 
@@ -158,6 +163,9 @@ def test_hostile_names_run_nothing_anywhere(chromium: Chromium, site: Site) -> N
         assert admin.put("/v1/admin/placements/hostile", json={"count": 2, "description": HOSTILE}).status_code == 200
         segment = {"when": {"fact": "trait.name", "is": "=", "value": HOSTILE}, "description": HOSTILE}
         assert admin.put("/v1/admin/segments/hostile", json=segment).status_code == 200
+        alike = {"features": ["views", f"default(trait[{json.dumps(HOSTILE)}], 0)"], "description": HOSTILE}
+        assert admin.put("/v1/admin/clusters/hostile", json=alike).status_code == 200
+        waited(lambda: admin.get("/v1/admin/clusters/hostile").json()["ready"])
     page, wrong = opened(chromium, site, "light", 1280)
     hostile = [
         "/placements/hostile",
@@ -170,9 +178,12 @@ def test_hostile_names_run_nothing_anywhere(chromium: Chromium, site: Site) -> N
         "/segments/hostile",
         "/segments/hostile/edit",
         f"/segments?q={HOSTILE}",
+        "/clusters",
+        "/clusters/hostile",
+        "/clusters/hostile/edit",
         f"/facts/trait?key={quote(HOSTILE)}",
     ]
-    known = {entry.path for entry in nav.MENU}
+    known = {*(entry.path for entry in nav.MENU), "/clusters"}
     for path in [*known, *(one for one in hostile if "/" + one.split("?")[0].split("/")[1] in known)]:
         page.goto(site.url + path)
         page.wait_for_timeout(150)

@@ -82,6 +82,25 @@ def bars(title: str, values: Sequence[tuple[str, float]], *, write: Write = _pla
     return _figure(title, drawn, [], ["Name", unit or "Value"], [[name, write(value)] for name, value in values], height=height)
 
 
+def curve(title: str, points: Sequence[tuple[float, float]], names: tuple[str, str], *, chosen: float | None = None) -> Markup:
+    """Draw one value over another, of few points; the `chosen` one is marked. `names` are those of both."""
+    if len(points) < 2:
+        return empty(title)
+    ticks = marks(0.0, max(max(value for _, value in points), 1e-9))
+    first, last, y = points[0][0], points[-1][0], _up(ticks[-1])
+    across = [(_LEFT + 12 + (WIDTH - _LEFT - _RIGHT - 24) * (at - first) / (last - first), at, value) for at, value in points]
+    drawn = [
+        _axes(ticks, y, _plain),
+        Markup('<polyline class="line s0" points="{}"/>').format(" ".join(f"{x:.1f},{y(max(value, 0.0)):.1f}" for x, _, value in across)),
+    ]
+    for x, at, value in across:
+        drawn.append(Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>').format(x, HEIGHT - 6, at))
+        if at == chosen:
+            drawn.append(Markup('<circle class="dot s0" cx="{:.1f}" cy="{:.1f}" r="5"/>').format(x, y(max(value, 0.0))))
+    rows = [[f"{at:g}{' (taken)' if at == chosen else ''}", f"{value:.4g}"] for at, value in points]
+    return _figure(title, drawn, [], list(names), rows)
+
+
 def histogram(title: str, values: Sequence[float], *, write: Write = _plain) -> Markup:
     """Draw how often values lie between round bounds."""
     return binned(title, bins(values), write=write)

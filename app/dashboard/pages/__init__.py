@@ -2,7 +2,7 @@
 
 from app.dashboard.pages import home
 from app.dashboard.pages.content import dry_runs, models, placements, rules, sends, templates
-from app.dashboard.pages.data import catalogue, events, facts, imports, people, refused, segment_editor, segments, signals
+from app.dashboard.pages.data import catalogue, clusters, events, facts, imports, people, refused, segment_editor, segments, signals
 from app.dashboard.pages.system import access, account, audit, health, sign_in, styleguide
 
 PAGES = (
@@ -17,6 +17,7 @@ PAGES = (
     people,
     segment_editor,
     segments,
+    clusters,
     facts,
     refused,
     events,

@@ -26,6 +26,22 @@ Reader = Annotated[Principal, Depends(require(Scope.ADMIN_READ))]
 Name = Annotated[str, Path(max_length=64, pattern=STORABLE)]
 
 
+@router.get("/clusters", description="List the published clusterings with what was found of each.")
+async def listed(db: Db, caller: Reader) -> schemas.ClusteringsOut:
+    """List the clusterings."""
+    with or_unavailable("Clusters cannot be reached now; try again."):
+        documents = await service.listed(db, KIND, caller.tenant)
+        async with db.begin() as connection:
+            models = await store.every(connection, caller.tenant)
+    rows = []
+    for one in documents:
+        found = models.get(one.name)
+        ready, note = _state(one.version, found)
+        told = _found(one.name, found) if found is not None else None
+        rows.append(schemas.ListOut(**dict(_version(one)), ready=ready, note=note, found=told))
+    return schemas.ClusteringsOut(clusters=rows)
+
+
 @router.get(
     "/clusters/{name}", responses=problems(404), description="Show a clustering: its clusters in words, how good they are, versions."
 )
@@ -41,14 +57,20 @@ async def shown(db: Database, tenant: int, name: str) -> schemas.ClusteringOut:
     live = next((one.version for one in versions if one.published), None)
     async with db.begin() as connection:
         found = await store.model(connection, tenant, name)
-    ready = found is not None and found.version == live
-    note = "" if live is None else "The worker finds its clusters within seconds." if not ready else ""
-    if ready and found is not None and not found.model.clusters:
-        note = f"There are too few people of whom this is known: {found.model.sampled}, and {fitting.LEAST} are needed."
+    ready, note = _state(live, found)
     return schemas.ClusteringOut(
         name=name, version=live, ready=ready, note=note, found=_found(name, found) if found is not None else None,
         clusters=[_version(one) for one in versions],
     )  # fmt: skip
+
+
+def _state(live: int | None, found: Found | None) -> tuple[bool, str]:
+    """Return whether what was found is of the published version, and what else is to be known."""
+    if found is None or found.version != live:
+        return False, "" if live is None else "The worker finds its clusters within seconds."
+    if not found.model.clusters:
+        return True, f"There are too few people of whom this is known: {found.model.sampled}, and {fitting.LEAST} are needed."
+    return True, ""
 
 
 def _found(name: str, found: Found) -> schemas.FoundOut:
@@ -56,7 +78,7 @@ def _found(name: str, found: Found) -> schemas.FoundOut:
     said = [words(one) for one in features(model.features, everything())] if model.clusters else []
     total = sum(one.people for one in model.clusters)
     return schemas.FoundOut(
-        at=found.at, version=found.version, sampled=model.sampled, silhouette=model.silhouette, tried=model.tried,
+        at=found.at, version=found.version, sampled=model.sampled, silhouette=model.silhouette, tried=model.tried, moved=model.moved,
         features=[
             schemas.FeatureOut(
                 feature=feature, words=word, low=scale.low, high=scale.high, log=scale.log, median=scale.median, missing=scale.missing

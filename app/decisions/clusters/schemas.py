@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from app.data.segments.clusters.domain import Clustering, Tried
+from app.data.segments.clusters.domain import Clustering, Moved, Tried
 
 
 class VersionOut(BaseModel):
@@ -56,6 +56,21 @@ class FoundOut(BaseModel):
     tried: list[Tried] = Field(description="Numbers of clusters that were tried where the document leaves `k` open.")
     features: list[FeatureOut]
     clusters: list[ClusterOut]
+    moved: list[Moved] = Field(description="People of the sample whom this round put into another cluster than the one before, most first.")
+
+
+class ListOut(VersionOut):
+    """A published clustering in the list of all: what was found, and whether that is of this version."""
+
+    ready: bool
+    note: str
+    found: FoundOut | None
+
+
+class ClusteringsOut(BaseModel):
+    """The published clusterings by name."""
+
+    clusters: list[ListOut]
 
 
 class ClusteringOut(BaseModel):

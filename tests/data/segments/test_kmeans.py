@@ -163,3 +163,21 @@ def test_few_people_give_no_clusters_and_what_cannot_be_read_is_left_out() -> No
     assert not labels
     assert set(labels.broken) == {"old", "round"}
     assert Seen().person is None
+
+
+def test_whom_a_refit_puts_into_another_cluster_is_counted() -> None:
+    random = np.random.default_rng(2)
+
+    def people(*groups: tuple[float, int]) -> Floats:
+        return np.concatenate([random.normal(place, 0.05, (many, 1)) for place, many in groups])
+
+    before = fitting.found(people((1.0, 40), (11.0, 40)), ["spent"], ["money spent"], 2)
+    low, high = sorted(before.clusters, key=lambda one: one.centroid[0])
+    assert before.moved == []
+    again = fitting.found(people((1.0, 40), (11.0, 40)), ["spent"], ["money spent"], 2, before)
+    assert again.moved == []
+    # those at 5 were nearer to the low ones, and are nearer to the others since these came down
+    shifted = fitting.found(people((1.0, 40), (5.0, 30), (6.5, 40), (8.0, 30)), ["spent"], ["money spent"], 2, before)
+    assert [(one.before, one.now, one.people) for one in shifted.moved] == [(low.label, high.label, 30)]
+    other = fitting.found(people((1.0, 40), (5.0, 40)), ["orders"], ["orders"], 2, before)
+    assert other.moved == [], "other features are another clustering"

@@ -11,10 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from app.dashboard.api_client import ApiProblem, part
 from app.dashboard.context import Here, Visit
-from app.dashboard.pages.content import dry_runs, editing, part_fields, preview
+from app.dashboard.pages.content import dry_runs, editing, part_fields, preview, rule_fields
 from app.dashboard.pages.content.editing import DocumentPages
 from app.dashboard.pages.home import sample_people
 from app.dashboard.ui.table import Column, Table
+from app.data.conditions.syntax import Wrong
+from app.decisions.placements import conditions
 from app.decisions.placements.domain import Filter, Placement
 
 KIND = DocumentPages("placements", "placement")
@@ -135,6 +137,7 @@ def written(form: Any) -> dict[str, Any]:
     for name in ("count", "least_confidence"):
         if name in form:
             body[name] = _number(str(form[name]))
+    body["segments"] = [one.strip() for one in map(str, form.getlist("segments")) if one.strip()]
     body["open_pixel"] = "open_pixel" in form
     body["blocked"] = str(form.get("blocked", "")).split()
     body["fixed"] = {**body.get("fixed", {}), "items": str(form.get("fixed_items", "")).split()}
@@ -145,6 +148,8 @@ def written(form: Any) -> dict[str, Any]:
         wanted[name] = name in form
     for name in ("not_categories", "not_brands"):
         wanted[name] = [line.strip() for line in str(form.get(name, "")).splitlines() if line.strip()]
+    if "where" in form:
+        wanted["where"] = rule_fields.condition(form["where"])
     body["filter"] = wanted
     if part_fields.FIRST in form:
         body["parts"] = part_fields.written(form, body.get("parts"))
@@ -163,10 +168,11 @@ def _number(text: str) -> float | int | str | None:
 
 
 async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: dict[str, Any], status: int = 200) -> Response:
-    facets, templates, models, people = await asyncio.gather(
+    facets, templates, models, segments, people = await asyncio.gather(
         visit.api.get("/v1/admin/catalogue/facets"),
         visit.api.get("/v1/admin/templates"),
         visit.api.get("/v1/admin/models"),
+        visit.api.get("/v1/admin/segments"),
         sample_people(visit),
     )
     wanted = {**Filter().model_dump(mode="json"), **(body.get("filter") or {})} if isinstance(body.get("filter", {}), dict) else {}
@@ -179,11 +185,25 @@ async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: 
     }  # fmt: skip
     return visit.page(
         "content/placement.html", status, kind=KIND, name=name, body=body, filter=wanted, base=base, people=people,
+        where=_spelled(wanted.get("where")), said=_said(wanted.get("where")),
         tabs=editing.tabs(KIND, name) if base else [], tree=tree(facets["categories"], chosen), brands=brands, chosen=chosen,
         parts=part_fields.rows(body.get("parts")), seeds=part_fields.SEEDS,
-        templates=[one["name"] for one in templates["templates"]],
+        templates=[one["name"] for one in templates["templates"]], segments=[one["name"] for one in segments["segments"]],
         recommenders=sorted({"popular", "personal", *(one["recommender"] for one in models["models"])}), **values,
     )  # fmt: skip
+
+
+def _spelled(where: Any) -> str:
+    return where if isinstance(where, str) else json.dumps(where, ensure_ascii=False) if where else ""
+
+
+def _said(where: Any) -> str:
+    """Return what the condition of a filter says in words, empty where it cannot be read: the check tells why."""
+    try:
+        found = conditions.read(where, conditions.facts_of())
+    except Wrong:
+        return ""
+    return found.sentence if found is not None else ""
 
 
 def tree(categories: Iterable[dict[str, Any]], chosen: set[str]) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def written(form: Any) -> dict[str, Any]:
     action = str(form.get("action", ""))
     takes = {name for some in NEEDS.get(action, ((), ())) for name in some}
     body = {
-        "action": action, "placements": [str(one) for one in form.getlist("placements")], "when": _condition(form.get("when")),
+        "action": action, "placements": [str(one) for one in form.getlist("placements")], "when": condition(form.get("when")),
         "priority": number(str(form.get("priority", ""))) or 0, "group": str(form.get("group", "")).strip(),
         "description": str(form.get("description", "")).strip(), "enabled": "enabled" in form,
         "starts_at": _utc(form.get("starts_at")), "ends_at": _utc(form.get("ends_at")),
@@ -67,7 +67,7 @@ def written(form: Any) -> dict[str, Any]:
         elif name in _NUMBERS:
             body[name] = number(str(form.get(name, "")))
         elif name == "where":
-            body[name] = _condition(form.get(name))
+            body[name] = condition(form.get(name))
         else:
             body[name] = str(form.get(name, "")).strip()
     return body
@@ -100,7 +100,8 @@ def _plain(body: dict[str, Any]) -> dict[str, Any]:
     return {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in found.items()}
 
 
-def _condition(text: Any) -> Any:
+def condition(text: Any) -> Any:
+    """Read a condition as somebody wrote it: its text, or its document."""
     said = str(text or "").strip()
     if said.startswith("{"):
         try:

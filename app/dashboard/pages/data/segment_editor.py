@@ -24,11 +24,11 @@ _EMPTY = "Write a condition first: without one nobody would be in it."
 
 
 @router.get("/new")
-async def new(visit: Here, name: str = "", of: str = "") -> Response:
-    """Begin a segment."""
+async def new(visit: Here, name: str = "", of: str = "", when: str = "") -> Response:
+    """Begin a segment, of a condition if one is given."""
     if not name:
         return visit.page("segments/segment_new.html", kind=KIND)
-    return await _edit(visit, name, {"when": None if of == "list" else "", "description": ""}, 0, {})
+    return await _edit(visit, name, {"when": None if of == "list" else when, "description": ""}, 0, {})
 
 
 @router.get("/{name}/edit")

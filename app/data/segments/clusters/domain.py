@@ -53,7 +53,8 @@ class Scale(BaseModel):
     def raw(self, scaled: float) -> float:
         """Return the value that a place on the scale stands for."""
         value = scaled * self.spread + self.mean
-        return math.expm1(value) if self.log else value
+        # what is nothing comes back as less than a billionth of something
+        return round(math.expm1(value) if self.log else value, 9) + 0.0
 
 
 class Cluster(BaseModel):
@@ -73,10 +74,18 @@ class Tried(BaseModel):
     silhouette: float
 
 
+class Moved(BaseModel):
+    """How many people of the sample went from one cluster to another, as what was found before and now puts them."""
+
+    before: int
+    now: int
+    people: int
+
+
 class Model(BaseModel):
     """What was found of a version of a clustering: clusters of `sampled` people, the scale of each feature, how well they are parted.
 
-    `tried` says which numbers of clusters were tried when it was fitted first.
+    `tried` says which numbers of clusters were tried when it was fitted first, `moved` who went elsewhere since the round before.
     """
 
     features: list[str]
@@ -85,6 +94,7 @@ class Model(BaseModel):
     silhouette: float
     sampled: int
     tried: list[Tried] = []
+    moved: list[Moved] = []
 
     def label(self, values: Sequence[float | None]) -> int | None:
         """Return the label of the nearest cluster; None for somebody of whom nothing is known."""

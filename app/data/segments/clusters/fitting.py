@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.data.segments.clusters import kmeans
-from app.data.segments.clusters.domain import Cluster, Model, Scale, Tried, described
+from app.data.segments.clusters.domain import Cluster, Model, Moved, Scale, Tried, described
 from app.data.segments.clusters.kmeans import Floats
 
 LEAST = 20
@@ -75,10 +75,21 @@ def found(
         Cluster(label=label, centroid=centroid, people=count, sentence=described(centroid, scales, words))
         for label, centroid, count in sorted(zip(labels, fit.centroids.tolist(), people, strict=True))
     ]
+    moves = _moves(before, values, np.array(labels)[fit.cluster]) if old is not None and before is not None else []
     return Model(
         features=list(features), scales=scales, clusters=clusters, silhouette=kmeans.silhouette(points, fit.cluster),
-        sampled=len(values), tried=tried,
+        sampled=len(values), tried=tried, moved=moves,
     )  # fmt: skip
+
+
+def _moves(before: Model, values: Floats, now: NDArray[np.int64]) -> list[Moved]:
+    """Return how many people are in another cluster than an earlier fit puts them into, the most first."""
+    centroids = np.array([one.centroid for one in before.clusters])
+    nearest = kmeans.nearest(scaled(values, before.scales), centroids)
+    were = np.array([one.label for one in before.clusters])[nearest]
+    pairs, counts = np.unique(np.column_stack([were, now])[were != now], axis=0, return_counts=True)
+    moves = [Moved(before=old, now=new, people=many) for (old, new), many in zip(pairs.tolist(), counts.tolist(), strict=True)]
+    return sorted(moves, key=lambda one: -one.people)
 
 
 def _moved(before: Model, scales: Sequence[Scale]) -> Floats:

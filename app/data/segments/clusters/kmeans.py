@@ -86,6 +86,12 @@ def _squares(points: Floats, centroids: Floats) -> Floats:
     return found.clip(0.0)
 
 
+def nearest(points: Floats, centroids: Floats) -> NDArray[np.int64]:
+    """Return for each point which centroid is nearest."""
+    found: NDArray[np.int64] = _squares(points, centroids).argmin(axis=1)
+    return found
+
+
 def silhouette(points: Floats, cluster: NDArray[np.int64], most: int = _SAMPLE, seed: int = 0) -> float:
     """Return how much nearer points are to their own cluster than to the next, -1 to 1, of at most so many; 0 for one cluster.
 

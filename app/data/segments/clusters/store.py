@@ -24,6 +24,10 @@ _MODELS = """
 select c.name, m.model::text from cluster_model m join cluster c on c.tenant = m.tenant and c.cluster_no = m.cluster_no
 where m.tenant = $1 and c.published is not null
 """
+_EVERY = """
+select c.name, m.version, m.fitted_at, m.model::text from cluster_model m
+join cluster c on c.tenant = m.tenant and c.cluster_no = m.cluster_no where m.tenant = $1 and c.published is not null
+"""
 _MODEL = """
 select m.version, m.fitted_at, m.model::text from cluster_model m join cluster c on c.tenant = m.tenant and c.cluster_no = m.cluster_no
 where m.tenant = $1 and c.name = $2 and c.published is not null
@@ -73,6 +77,12 @@ async def drop(connection: AsyncConnection, tenant: int) -> bool:
 async def models(connection: AsyncConnection, tenant: int) -> dict[str, Model]:
     """Return what was found of each published clustering, by name."""
     return {row[0]: Model.model_validate_json(row[1]) for row in await (await driver(connection)).fetch(_MODELS, tenant)}
+
+
+async def every(connection: AsyncConnection, tenant: int) -> dict[str, Found]:
+    """Return what was found of each published clustering, of which version and when, by name."""
+    rows = await (await driver(connection)).fetch(_EVERY, tenant)
+    return {name: Found(version, at, Model.model_validate_json(written)) for name, version, at, written in rows}
 
 
 async def model(connection: AsyncConnection, tenant: int, name: str) -> Found | None:
