@@ -117,6 +117,9 @@ async def test_a_draft_of_a_placement_is_tried_and_one_that_cannot_be_used_is_re
     assert [one["placement"] for one in told["placements"]] == ["email-grid"]
     assert 0 < told["changed_people"] <= 21
     assert all(int(one["item_id"][1:]) % 4 == 0 for one in told["winners"])
+    fewer = await dry(shop, "placements/email-grid", {**published, "count": 2})
+    assert (fewer["published"]["places"], fewer["published"]["filled"], fewer["draft"]["places"]) == (21 * 6, 21 * 6, 21 * 2)
+    assert "42 of 42 places would be filled; now it is 126 of 126." in fewer["sentence"]
     same = await dry(shop, "placements/email-grid", {})
     assert (same["changed_people"], same["reordered_people"]) == (0, 0)
     refused = await dry(shop, "rules/wrong", {"action": "boost", "where": "item.colour = 3"}, status=422)

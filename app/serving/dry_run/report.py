@@ -35,8 +35,9 @@ class Tried(NamedTuple):
 
 
 class Side(BaseModel):
-    """One side of the comparison: places that are filled, answers by rung (`source` of answers), and how many a model chose."""
+    """One side of the comparison: places to fill, those that are filled, answers by rung (`source`), and how many a model chose."""
 
+    places: int
     filled: int
     rungs: dict[str, int]
     personal: int
@@ -133,8 +134,9 @@ def sentence(found: Report) -> str:
     if reordered := found.reordered_people if by else sum(one.reordered for one in found.placements):
         parts.append(f"{reordered:,} would {'see' if by else 'show'} the same in another order.")
     before, after = found.published.filled, found.draft.filled
+    was = f" of {found.published.places:,}" if found.published.places != found.places else ""
     if after < found.places or before != after:
-        parts.append(f"{after:,} of {found.places:,} places would be filled; now it is {before:,}.")
+        parts.append(f"{after:,} of {found.places:,} places would be filled; now it is {before:,}{was}.")
     else:
         parts.append("All places stay filled.")
     return " ".join([*parts, *ended(found)])
@@ -149,7 +151,12 @@ def _share(before: Answer, after: Answer) -> float:
 def _side(answers: Iterable[Answer]) -> Side:
     all_of = list(answers)
     rungs = Counter(one.rung for one in all_of)
-    return Side(filled=sum(len(one.items) for one in all_of), rungs=dict(rungs.most_common()), personal=sum(one.personal for one in all_of))
+    return Side(
+        places=sum(one.wanted for one in all_of),
+        filled=sum(len(one.items) for one in all_of),
+        rungs=dict(rungs.most_common()),
+        personal=sum(one.personal for one in all_of),
+    )
 
 
 def _short(answers: Iterable[Answer]) -> list[Short]:

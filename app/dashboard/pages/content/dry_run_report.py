@@ -35,9 +35,8 @@ def shown(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _items(report: dict[str, Any]) -> dict[str, Any]:
-    places = report["places"] or 1
     rows = [
-        {**one, "before": one["published"]["filled"] / (one["places"] or 1), "after": one["draft"]["filled"] / (one["places"] or 1),
+        {**one, "before": _filled(one["published"]), "after": _filled(one["draft"]),
          "rungs": f"{_rungs(one['published'])} → {_rungs(one['draft'])}", "to": f"/placements/{part(one['placement'])}"}
         for one in report["placements"]
     ]  # fmt: skip
@@ -59,7 +58,7 @@ def _items(report: dict[str, Any]) -> dict[str, Any]:
         "tiles": [
             (what, number(changed), f"{percent(changed / (of or 1))} of {number(of)}"),
             ("New in answers that change", percent(report["changed_share"]), ""),
-            ("Places filled", percent(report["draft"]["filled"] / places), f"now {percent(report['published']['filled'] / places)}"),
+            ("Places filled", percent(_filled(report["draft"])), f"now {percent(_filled(report['published']))}"),
             ("Answers it acts in", number(report["acted"]), f"of {number(report['answers'])}"),
         ],
         "told": [_short(one) for one in report["short"]],
@@ -99,6 +98,10 @@ def _blocks(report: dict[str, Any]) -> dict[str, Any]:
         ],
         "told": told, "wholes": wholes, "halves": [],
     }  # fmt: skip
+
+
+def _filled(side: dict[str, Any]) -> float:
+    return float(side["filled"] / (side["places"] or 1))
 
 
 def _rungs(side: dict[str, Any]) -> str:
