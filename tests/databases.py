@@ -20,6 +20,9 @@ from app.core.settings import Settings
 _MEMORY = Path("/dev/shm")
 _PREFIX = "morsel-tests-"
 _ROOM = 2 << 30  # for each process of a run, which takes a tenth of it
+# whoever has it waits for every other session of the server, also for one whose client does not read, as between two tests
+_STUCK_S = 5.0
+_UNREAD = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'ClientWrite'"
 # what these servers hold need not outlive the machine, and most of the time of a run went into waiting for the disk
 _CARELESS = ("alter system set fsync = off", "alter system set full_page_writes = off", "select pg_reload_conf()")
 
@@ -92,9 +95,18 @@ class Databases:
 
     async def _execute(self, statement: str) -> None:
         if self._connection is None or self._connection.is_closed():
-            server = async_url(self._server)
-            self._connection = await asyncpg.connect(host=server.query["host"], user=server.username, database="postgres")
-        await self._connection.execute(statement)
+            self._connection = await self._connect()
+        done = asyncio.ensure_future(self._connection.execute(statement))
+        while not (await asyncio.wait([done], timeout=_STUCK_S))[0]:
+            other = await self._connect()
+            # their pools open another
+            await other.execute(_UNREAD)
+            await other.close()
+        await done
+
+    async def _connect(self) -> asyncpg.Connection:
+        server = async_url(self._server)
+        return await asyncpg.connect(host=server.query["host"], user=server.username, database="postgres")
 
     def close(self) -> None:
         """Leave the server."""

@@ -32,6 +32,7 @@ from app.data.identity.vault import DataKeys
 from app.data.kinds import Kind
 from app.data.online.publisher import Publisher
 from app.data.people import api as people_api
+from app.data.privacy import consent
 from app.decisions.clusters import api as clusters_api
 from app.decisions.clusters.kind import KIND as CLUSTER
 from app.decisions.segments import api as segments_api
@@ -53,8 +54,11 @@ async def access(settings: Settings, db: Database) -> AsyncIterator[Access]:
 
 
 @pytest.fixture
-async def http(access: Access, settings: Settings, db: Database, tenant: int) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that may do everything; an exception that no handler caught fails the test."""
+async def http(
+    access: Access, settings: Settings, db: Database, tenant: int, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that may do everything; an exception that no handler caught fails the test. No worker brings changes to Redis."""
+    monkeypatch.setattr(consent, "WAIT_S", 0.2)
     app = FastAPI(redirect_slashes=False)
     app.state.access, app.state.limiter, app.state.db, app.state.settings = access, access.limiter, db, settings
     app.state.intake = Intake(db, DataKeys(settings), most_bytes=64_000_000)

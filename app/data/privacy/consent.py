@@ -17,6 +17,7 @@ from app.data.identity.told import Word
 from app.data.identity.traits import micros
 from app.data.identity.vault import DataKeys
 
+WAIT_S = 2.0
 _LOOK_S = 0.05
 _SOURCE = "api"
 
@@ -60,9 +61,9 @@ def _note(said: Mapping[str, bool]) -> str:
     return ", ".join(f"{name} {words[granted]}" for name, granted in said.items())
 
 
-async def wait_applied(db: Database, tenant: int, outbox_no: int, seconds: float = 2.0) -> bool:
-    """Wait until a change has reached Redis; False when it has not within the time."""
-    end = time.monotonic() + seconds
+async def wait_applied(db: Database, tenant: int, outbox_no: int, seconds: float | None = None) -> bool:
+    """Wait until a change has reached Redis; False when it has not within the time, `WAIT_S` unless told."""
+    end = time.monotonic() + (WAIT_S if seconds is None else seconds)
     while not await outbox.confirmed(db, tenant, outbox_no):
         if time.monotonic() > end:
             return False

@@ -47,7 +47,7 @@ def _through_template(call: Call, link: bytes, picks: list[Pick], form: Format) 
         if template is None or part is None or (part.aside and _set_aside(part)):
             continue
         try:
-            body = written(call, link, picks, template, part)
+            body = (_in_parts if call.rules.parts else _rendered)(call, link, picks, template, part)
         except BadTemplate as error:
             if isinstance(error, TooSlow):
                 # all others wait while it is rendered: it is not tried again with every answer
