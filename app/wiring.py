@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.access.directory import AccessDirectory
 from app.access.limits.leases import Limiter
 from app.access.runtime import Access
-from app.core import secret
+from app.core import secret, tasks
 from app.core.db import Database
 from app.core.deadline import LONG_CALL_S
 from app.core.settings import Settings
@@ -148,9 +148,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             dry_runs(settings, holder, people, scorer, reader, pinning, serves),
         )
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await tasks.stop(*background)
         await intake.close()
         scorer.close()
         await limiter.close()

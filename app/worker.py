@@ -7,7 +7,7 @@ import threading
 
 from sqlalchemy import text
 
-from app.core import locks
+from app.core import locks, tasks
 from app.core.db import Database
 from app.core.embedded import Urls
 from app.core.jobs import Job, Shared
@@ -48,9 +48,7 @@ class Worker:
         loops += [asyncio.create_task(self._loop(job)) for job in self.jobs]
         await self.stopping.wait()
         _, late = await asyncio.wait(loops, timeout=_GRACE_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await tasks.stop(*late)
 
     async def close(self) -> None:
         """Close the connections."""

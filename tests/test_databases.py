@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import asyncpg
 import pytest
 
-from app.core.db import Database
+from app.core.db import Database, async_url
 from tests import databases as made
 from tests.databases import Databases
 
@@ -18,6 +19,16 @@ _FILLED = (
     "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace and pg_relation_size(oid) > 0 order by 1"
 )
 _NUMBERS = "select sequencename, last_value from pg_sequences order by 1"
+
+
+async def _never_read(url: str) -> tuple[asyncpg.Connection, "asyncio.Task[object]"]:
+    """Return a connection to whose answer, larger than what a socket holds, nobody listens, and the call that waits for it."""
+    parsed = async_url(url)
+    found = await asyncpg.connect(host=parsed.query["host"], user=parsed.username, database=parsed.database)
+    found._transport.pause_reading()
+    asked = asyncio.create_task(found.execute("select repeat('x', 50000000)"))
+    await asyncio.sleep(0.5)
+    return found, asked
 
 
 async def _state(url: str, *first: str) -> list[object]:
@@ -82,3 +93,18 @@ def test_what_a_killed_run_left_is_cleared_and_what_runs_or_begins_is_not(monkey
         fcntl.flock(held, fcntl.LOCK_EX)
         made._sweep()
     assert {one.name for one in tmp_path.iterdir()} == {"morsel-tests-runs", "morsel-tests-begins", "morsel-tests-empty", "another"}
+
+
+def test_an_answer_that_nobody_reads_keeps_no_database_from_being_made(databases: Databases) -> None:
+    loop = asyncio.new_event_loop()
+    with databases.fresh() as url:
+        silent, asked = loop.run_until_complete(_never_read(url))
+        begun = time.monotonic()
+        with databases.fresh() as other:
+            assert other != url
+        assert time.monotonic() - begun < 60
+        assert not asked.done()
+        silent.terminate()
+        loop.run_until_complete(asyncio.wait((asked,)))
+        assert asked.exception() is not None
+    loop.close()

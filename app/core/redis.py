@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
+from app.core import tasks
 from app.core.logging import log
 from app.core.redis_slots import SLOTS, Ranges, View, newest, read_view, slot_of
 from app.core.redis_url import Endpoint, RedisUrl, parse_redis_url
@@ -151,8 +152,7 @@ class Nodes:
     async def aclose(self) -> None:
         """Close every connection."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await tasks.stop(self._looking)
         clients = [node.client for node in self._nodes.values()] + list(self._seeds.values())
         if self._only is not None:
             clients.append(self._only.client)
@@ -200,11 +200,9 @@ async def ask_view(clients: Sequence[tuple[Endpoint, Redis]]) -> View | None:
         slots = await client.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
         return read_view(info, slots, endpoint)
 
-    tasks = [asyncio.ensure_future(ask(*one)) for one in _some(clients)]
-    done, late = await asyncio.wait(tasks, timeout=_VIEW_S)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    asked = [asyncio.ensure_future(ask(*one)) for one in _some(clients)]
+    done, late = await asyncio.wait(asked, timeout=_VIEW_S)
+    await tasks.stop(*late, again_s=_VIEW_S)
     return newest(view for task in done if not task.exception() and (view := task.result()) is not None)
 
 

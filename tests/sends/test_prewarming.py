@@ -3,11 +3,13 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from app.core import ids
+from app.core import ids, redis
 from app.core.ids import DEFAULT_TENANT
 from app.data.catalogue.service import put_items
-from app.data.events.domain import Event, message_key
-from app.data.kinds import Kind
+from app.data.events.domain import About, Event, message_key
+from app.data.kinds import Kind, Signal
+from app.data.online.publisher import Publisher
+from app.data.people.rebuild import rebuild
 from app.data.privacy import consent as people
 from app.decisions.placements import service as placements
 from app.decisions.placements.domain import Filter, Placement
@@ -59,6 +61,16 @@ async def test_a_list_stays_current_until_the_person_does_something(shop: Shop) 
     # who comes later is told later: the trait has reached Redis by then
     assert await shop.until(live)
     assert await sources(shop, ["u7"]) == {"cached": 1}
+    about = About(Signal.OPEN, campaign="spring")
+    opened = Event(datetime.now(UTC), message_key("open"), ((1, "u7"),), name="open", about=about, on_site=False)
+    (seq,) = (await shop.db.rows(_READINGS, key=_key("u7")))[0]
+    await add_events(shop.db, shop.settings, [opened])
+    assert await shop.until(read_anew)
+    await shop.http.put("/v1/admin/people/u7/consent", json={"email": False}, headers={"X-Api-Key": shop.key})
+    nodes = redis.Nodes(shop.settings.redis_url, timeout_ms=2000)
+    await rebuild(shop.db, shop.settings, Publisher(nodes, shop.settings.state_ttl_days), DEFAULT_TENANT)
+    await nodes.aclose()
+    assert await sources(shop, ["u7"]) == {"cached": 1}
 
 
 _READINGS = "select seq from person_state where key = :key"
@@ -69,7 +81,6 @@ def _key(user: str) -> bytes:
 
 
 async def _forget(shop: Shop, user: str) -> bool:
-    from app.core import redis
 
     rules = shop.app.state.resources.holder.current[1].config.placements["email-grid"].placement
     _, key = ids.person_keys(1, ids.person_key(1, 1, user), rules.recommender, rules.filter.key, "")

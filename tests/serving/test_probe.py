@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from app.core import ids, redis
+from app.core import ids, redis, tasks
 from app.core.db import Database
 from app.core.locks import alone
 from app.core.settings import Settings
@@ -61,8 +61,7 @@ async def working(db: Database, settings: Settings) -> AsyncIterator[redis.Nodes
     try:
         yield nodes
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await tasks.stop(task, again_s=1)
         await nodes.aclose()
 
 
@@ -159,8 +158,7 @@ async def test_one_process_of_a_machine_probes_and_none_when_told_so(
         assert sent == []
     await asyncio.sleep(0.3)
     assert sent[:4] == [1, 2, 1, 2]
-    other.cancel()
-    await asyncio.gather(other, return_exceptions=True)
+    await tasks.stop(other)
 
 
 @pytest.mark.parametrize("field", ["userId", "anonymousId", "previousId"])

@@ -151,3 +151,13 @@ async def test_what_is_kept_of_a_request_names_nobody_and_holds_no_words_of_the_
     rows = await shop.db.rows("select asked from serve where served_at >= :at order by served_at", at=day.begins)
     kept = {"item_id": "i1", "exclude": "i2,i3", "category": "Hats", "locale": "de", "country": "GB", "limit": "3", "empty": "blank"}
     assert [row[0] for row in rows] == [kept, None, None]
+
+
+async def test_a_block_with_parts_is_asked_again_for_all_that_the_draft_has_room_for(shop: Shop) -> None:
+    parts = [{"name": "one", "limit": 3}, {"name": "two", "limit": 2}]
+    assert (await send(shop, "PUT", "placements/block", {"parts": parts})).status_code == 200
+    await shop.settled()
+    day = Day(shop)
+    await day.answers([{"placement": "block", "user_id": "u1", "locale": "de"}])
+    told = await day.replay("placements/block", {"parts": [*parts, {"name": "three", "limit": 4}]})
+    assert (told["published"]["places"], told["draft"]["places"], told["draft"]["filled"]) == (5, 9, 9)

@@ -21,6 +21,7 @@ from starlette.requests import Request
 
 from app.access.domain import Principal
 from app.access.limits.counting import Budget, Verdict, Window, parse_limit
+from app.core import tasks
 from app.core.logging import log
 from app.core.redis import FAULTS, Nodes
 from app.core.settings import Settings
@@ -92,9 +93,7 @@ class Limiter(SlowapiLimiter):
 
     async def close(self) -> None:
         """Let go of leases under way and of the connection."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.stop(*self._tasks)
         if self._nodes is not None:
             await self._nodes.aclose()
 

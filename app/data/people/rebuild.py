@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
-from app.core import clock
+from app.core import clock, tasks
 from app.core.db import Database
 from app.core.redis import Node
 from app.core.settings import Settings
@@ -81,6 +81,5 @@ async def _recompute_all(
     try:
         await asyncio.gather(*lanes)
     finally:
-        for task in lanes:
-            task.cancel()
+        await tasks.stop(*lanes)
     return done, failing

@@ -56,7 +56,9 @@ class FoundOut(BaseModel):
     tried: list[Tried] = Field(description="Numbers of clusters that were tried where the document leaves `k` open.")
     features: list[FeatureOut]
     clusters: list[ClusterOut]
-    moved: list[Moved] = Field(description="People of the sample whom this round put into another cluster than the one before, most first.")
+    moved: list[Moved] | None = Field(
+        description="People of the sample whom this round put into another cluster than the one before, most first; null in the first."
+    )
 
 
 class ListOut(VersionOut):

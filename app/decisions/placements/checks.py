@@ -36,10 +36,22 @@ def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[F
     for field, ids in (("fixed.items", placement.fixed.items), ("blocked", placement.blocked)):
         if unknown := [one for one in ids if not facts.has_item(one)]:
             yield _warning(field, f"the catalogue has no item {', '.join(unknown[:5])}")
-    if not readable:
-        return
+    for place, part in enumerate(placement.parts):
+        yield from _recommender(f"parts.{place}.recommender", part.recommender or "", facts)
+        if part.filter is not None:
+            yield from _words(f"parts.{place}.filter", part.filter, facts)
+    if readable:
+        yield from _left(placement, facts)
+
+
+def _left(placement: Placement, facts: Facts) -> Iterator[Finding]:
+    """Give how many products filters leave."""
+    wanted = placement.filter
+    for place, part in enumerate(placement.parts):
+        left, _, _ = facts.left_by(part.filter or wanted)
+        if left < part.limit:
+            yield _warning(f"parts.{place}.filter", f"leaves {left:,} products that are in stock, and {part.limit} are shown")
     if placement.parts:
-        yield from _in_parts(placement, facts)
         return
     left, all_there, whole = facts.left_by(wanted)
     beside = "" if whole else ", beside its condition, which is asked for each answer"
@@ -48,16 +60,6 @@ def check(placement: Placement, names: Names, facts: Facts | None) -> Iterator[F
         yield _warning("filter", f"{told}, and {placement.count} are shown: " + ("others stand in" if left else "it will be widened"))
     else:
         yield Finding(level="info", field="filter", message=told)
-
-
-def _in_parts(placement: Placement, facts: Facts) -> Iterator[Finding]:
-    for place, part in enumerate(placement.parts):
-        yield from _recommender(f"parts.{place}.recommender", part.recommender or "", facts)
-        if part.filter is not None:
-            yield from _words(f"parts.{place}.filter", part.filter, facts)
-        left, _, _ = facts.left_by(part.filter or placement.filter)
-        if left < part.limit:
-            yield _warning(f"parts.{place}.filter", f"leaves {left:,} products that are in stock, and {part.limit} are shown")
 
 
 def _recommender(field: str, name: str, facts: Facts) -> Iterator[Finding]:

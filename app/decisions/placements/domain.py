@@ -187,8 +187,8 @@ class Placement(BaseModel):
 
     @property
     def places(self) -> int:
-        """How many items all parts have room for."""
-        return sum(one.limit for one in self.parts)
+        """How many items an answer has room for: those of all parts together, where there are some."""
+        return sum(one.limit for one in self.parts) if self.parts else self.count
 
     @field_validator("parts")
     @classmethod

@@ -48,14 +48,11 @@ class Candidates:
     def __len__(self) -> int:
         return self._count
 
-    def entries(self) -> Iterator[tuple[int, float]]:
+    def __iter__(self) -> Iterator[tuple[int, float]]:
         """Yield group number and score; all but the first entries are decoded only when they are reached."""
         exact = self._exact
         first = zip(self._first[:exact], self._first[exact:], strict=True)
         return first if exact == self._count else chain(first, self._later())
-
-    def __iter__(self) -> Iterator[tuple[int, float]]:
-        return self.entries()
 
     def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
         """Return all group numbers and scores, for what looks at the whole list."""
@@ -83,12 +80,12 @@ class Candidates:
     @property
     def groups(self) -> list[int]:
         """All group numbers."""
-        return [group for group, _ in self.entries()]
+        return [group for group, _ in self]
 
     @property
     def scores(self) -> list[float]:
         """All scores."""
-        return [score for _, score in self.entries()]
+        return [score for _, score in self]
 
 
 def pack(model_no: int, made_from: int, groups: Any, scores: Any) -> bytes:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 from app.decisions.placements.domain import BlockPart, Filter
 from app.serving.model.outcome import Outcome
 
+COLUMN = {"categories": "category", "brands": "brand"}
+"""The column of the catalogue that a part shows which shows no items."""
+
 
 class Seed(NamedTuple):
     """What a part starts from: an item by its index (-1 for none), or a brand or category."""

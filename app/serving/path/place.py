@@ -29,7 +29,7 @@ def place(call: Call, settings: Settings) -> None:
     rules = placed.placement
     call.placed, call.rules, call.wanted = placed, rules, rules.filter
     call.until = asyncio.get_running_loop().time() + (rules.deadline_ms or settings.deadline_ms) / 1000
-    call.limit = call.limit or (rules.places if rules.parts else rules.count)
+    call.limit = call.limit or rules.places
     if call.snapshot.programs and (program := call.snapshot.programs.get(placed.name)) is not None:
         call.program = program
         if program.reads_person and call.key:

@@ -30,7 +30,7 @@ def asked(call: Call) -> bytes:
         said["channel"] = call.channel
     if call.country:
         said["country"] = call.country
-    if call.limit != call.placed.placement.count:
+    if call.limit != call.placed.placement.places:
         said["limit"] = str(call.limit)
     if call.blank:
         said["empty"] = "blank"

@@ -7,6 +7,7 @@ import contextlib
 import random
 from typing import Any
 
+from app.core import tasks
 from app.core.logging import log
 from app.core.redis_slots import SLOTS, Ranges, View, newest, node_marker, read_view, slot_of, tagged_stem, trusted_value
 from app.core.redis_url import Endpoint, RedisUrl
@@ -196,8 +197,7 @@ class Cluster:
     async def close(self) -> None:
         """Stop following and close every connection."""
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await tasks.stop(self._following)
         await asyncio.gather(*(node.link.close() for node in self._nodes.values()))
 
     def _check(self, replies: list[Any]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
-from app.core import telemetry
+from app.core import tasks, telemetry
 from app.core.logging import log
 from app.core.redis_url import Endpoint, RedisUrl
 from app.serving.redis.wire import RedisDown, Wire
@@ -58,8 +58,7 @@ class Link:
         """Close the connection and stop connecting."""
         self._closed = True
         if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+            await tasks.stop(self._connecting)
         if self._wire is not None:
             self._wire.close()
 

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Set
 from typing import Any
 
-from app.core import ids
+from app.core import ids, tasks
 from app.core.redis_url import Endpoint, RedisUrl, parse_redis_url
 from app.serving.redis.cluster import Cluster
 from app.serving.redis.link import Link, ask_sentinels
@@ -144,8 +144,7 @@ class _One:
 
     async def close(self) -> None:
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await tasks.stop(self._following)
         await self._link.close()
 
     async def _find(self) -> Endpoint:

@@ -9,11 +9,9 @@ from app.data.catalogue.values.categories import last
 from app.decisions.placements.domain import Filter
 from app.decisions.placements.headings import written
 from app.serving.model.call import Call
-from app.serving.model.composed import Composed
+from app.serving.model.composed import COLUMN, Composed
 from app.serving.model.outcome import Pick
 from app.serving.render import shelf as items
-
-_COLUMN = {"categories": "category", "brands": "brand"}
 
 
 class Section(NamedTuple):
@@ -59,7 +57,7 @@ def heading(call: Call, one: Composed) -> str:
 
 def tile(call: Call, section: Section, pick: Pick) -> dict[str, Any]:
     """Return name and count of the category or brand that an item stands for."""
-    catalogue, column = call.snapshot.catalogue, _COLUMN[section.shows]
+    catalogue, column = call.snapshot.catalogue, COLUMN[section.shows]
     word = catalogue.word(column, pick[0])
     passing = catalogue.passing(section.wanted or call.wanted).first
     count = int((catalogue.code[column][passing[passing >= 0]] == catalogue.code[column][pick[0]]).sum())

@@ -3,6 +3,7 @@
 # long: whole and prepared cards, their budget, and what stands in for a template
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -47,7 +48,7 @@ def _through_template(call: Call, link: bytes, picks: list[Pick], form: Format) 
         if template is None or part is None or (part.aside and _set_aside(part)):
             continue
         try:
-            body = (_in_parts if call.rules.parts else _rendered)(call, link, picks, template, part)
+            body = _writer(call)(call, link, picks, template, part)
         except BadTemplate as error:
             if isinstance(error, TooSlow):
                 # all others wait while it is rendered: it is not tried again with every answer
@@ -68,7 +69,11 @@ def _set_aside(part: Compiled) -> bool:
 
 def written(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled) -> bytes:
     """Return the items as a part of a template writes them; raises BadTemplate."""
-    return (_in_parts if call.rules.parts else _rendered)(call, link, picks, template, part)
+    return _writer(call)(call, link, picks, template, part)
+
+
+def _writer(call: Call) -> Callable[[Call, bytes, list[Pick], Template, Compiled], bytes]:
+    return _in_parts if call.rules.parts else _rendered
 
 
 def _in_parts(call: Call, link: bytes, picks: list[Pick], template: Template, part: Compiled) -> bytes:

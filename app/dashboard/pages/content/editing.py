@@ -51,8 +51,16 @@ async def published(visit: Visit, kind: DocumentPages, name: str, version: int |
     return found
 
 
-async def newest(visit: Visit, kind: DocumentPages, name: str) -> dict[str, Any] | None:
-    """Return what somebody would go on with: the published version, or the newest one where none is; None for a new name."""
+async def opened(visit: Visit, kind: DocumentPages, name: str, version: int | None) -> dict[str, Any]:
+    """Return what an editor opens with: a version, or else what somebody would go on with; raises ApiProblem."""
+    found = await published(visit, kind, name, version) if version else await _newest(visit, kind, name)
+    if found is None:
+        raise ApiProblem(404, "not_found", f"There is no {kind.one} {name}.")
+    return found
+
+
+async def _newest(visit: Visit, kind: DocumentPages, name: str) -> dict[str, Any] | None:
+    """Return the published version, or the newest one where none is; None for a new name."""
     try:
         return await published(visit, kind, name)
     except ApiProblem as problem:

@@ -66,9 +66,7 @@ async def new(visit: Here, name: str = "") -> Response:
 @router.get("/{name}")
 async def edit(visit: Here, name: str, view: str = "form", version: int | None = None) -> Response:
     """Edit a placement."""
-    found = await editing.published(visit, KIND, name, version) if version else await editing.newest(visit, KIND, name)
-    if found is None:
-        raise ApiProblem(404, "not_found", f"There is no placement {name}.")
+    found = await editing.opened(visit, KIND, name, version)
     base = found["version"] if found["published"] else 0
     return await _edit(visit, name, found["placement"], base, {"view": view, "live": found["published"]})
 

@@ -84,8 +84,9 @@ async def cluster(visit: Here, name: str) -> Response:
 def _shown(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return the tables and pictures of what was found."""
     rows = [{**one, "to": "/segments/new" + query({}, name=f"{name[:60]}-{one['label']}", when=one["when"])} for one in found["clusters"]]
-    moved = [{**one, "before": str(one["before"]), "now": str(one["now"])} for one in found["moved"]]
-    parts = sum(one["people"] for one in found["moved"])
+    moved = [{**one, "before": str(one["before"]), "now": str(one["now"])} for one in found["moved"] or ()]
+    first, parts = found["moved"] is None, sum(one["people"] for one in moved)
+    empty = "This is the first round: the next one tells who moved." if first else "Nobody of those looked at moved in the latest round."
     return {
         "clusters": Table("clusters", _CLUSTERS, rows),
         "sizes": svg.bars("People by cluster", [_bar(one, one["people"]) for one in found["clusters"]], write=number, unit="People"),
@@ -95,8 +96,8 @@ def _shown(name: str, found: dict[str, Any]) -> dict[str, Any]:
             for one in found["features"]
         ],
         "table": _table(found),
-        "moved": Table("moved", _MOVED, moved, empty="Nobody of those looked at moved in the latest round."),
-        "stayed": percent(1 - parts / found["sampled"]) if found["sampled"] else "–",
+        "moved": Table("moved", _MOVED, moved, empty=empty),
+        "stayed": "–" if first or not found["sampled"] else percent(1 - parts / found["sampled"]),
         "scales": Table("features", _SCALES, [_scale(one) for one in found["features"]]),
     }
 
@@ -146,9 +147,7 @@ def _scale(one: dict[str, Any]) -> dict[str, Any]:
 @router.get("/{name}/edit")
 async def edit(visit: Here, name: str, version: int | None = None) -> Response:
     """Edit a clustering."""
-    found = await editing.published(visit, KIND, name, version) if version else await editing.newest(visit, KIND, name)
-    if found is None:
-        raise ApiProblem(404, "not_found", f"There is no clustering {name}.")
+    found = await editing.opened(visit, KIND, name, version)
     return await _edit(visit, name, found["cluster"], found["version"] if found["published"] else 0, {"live": found["published"]})
 
 

@@ -34,9 +34,7 @@ async def new(visit: Here, name: str = "", of: str = "", when: str = "") -> Resp
 @router.get("/{name}/edit")
 async def edit(visit: Here, name: str, version: int | None = None) -> Response:
     """Edit a segment."""
-    found = await editing.published(visit, KIND, name, version) if version else await editing.newest(visit, KIND, name)
-    if found is None:
-        raise ApiProblem(404, "not_found", f"There is no segment {name}.")
+    found = await editing.opened(visit, KIND, name, version)
     return await _edit(visit, name, found["segment"], found["version"] if found["published"] else 0, {"live": found["published"]})
 
 

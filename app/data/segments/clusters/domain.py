@@ -85,7 +85,8 @@ class Moved(BaseModel):
 class Model(BaseModel):
     """What was found of a version of a clustering: clusters of `sampled` people, the scale of each feature, how well they are parted.
 
-    `tried` says which numbers of clusters were tried when it was fitted first, `moved` who went elsewhere since the round before.
+    `tried` says which numbers of clusters were tried when it was fitted first, `moved` who went elsewhere since the round before; None
+    where there was none of the same features.
     """
 
     features: list[str]
@@ -94,7 +95,7 @@ class Model(BaseModel):
     silhouette: float
     sampled: int
     tried: list[Tried] = []
-    moved: list[Moved] = []
+    moved: list[Moved] | None = None
 
     def label(self, values: Sequence[float | None]) -> int | None:
         """Return the label of the nearest cluster; None for somebody of whom nothing is known."""

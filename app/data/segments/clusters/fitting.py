@@ -75,7 +75,7 @@ def found(
         Cluster(label=label, centroid=centroid, people=count, sentence=described(centroid, scales, words))
         for label, centroid, count in sorted(zip(labels, fit.centroids.tolist(), people, strict=True))
     ]
-    moves = _moves(before, values, np.array(labels)[fit.cluster]) if old is not None and before is not None else []
+    moves = _moves(before, values, np.array(labels)[fit.cluster]) if old is not None and before is not None else None
     return Model(
         features=list(features), scales=scales, clusters=clusters, silhouette=kmeans.silhouette(points, fit.cluster),
         sampled=len(values), tried=tried, moved=moves,

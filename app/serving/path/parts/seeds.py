@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from app.data.profiles.state_codec import State
 from app.decisions.placements.domain import BlockPart, Filter
 from app.serving.model.call import Call
-from app.serving.model.composed import NEEDLESS, UNKNOWN, Seed
+from app.serving.model.composed import COLUMN, NEEDLESS, UNKNOWN, Seed
 from app.serving.path.rungs.segment import named_segment
 
-COLUMN = {"categories": "category", "brands": "brand"}
-"""The column of the catalogue that a part shows which shows no items."""
 # so many of the latest are tried where the catalogue has lost some, and so many of the best words where nothing of them can be shown
 _MOST_ITEMS, _MOST_WORDS = 20, 5
 

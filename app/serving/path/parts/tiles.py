@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from app.serving.model.composed import COLUMN
 from app.serving.model.outcome import ItemReason, Outcome, Pick, Reason
 from app.serving.path.choose import choose
 from app.serving.path.parts import seeds
 from app.serving.path.parts.piece import Piece
-from app.serving.path.parts.seeds import COLUMN
 from app.serving.path.rules import acting
 from app.serving.path.rungs import order
 from app.serving.snapshot.catalogue import Ints

@@ -138,7 +138,7 @@ class Acting:
             return len(picks) >= self.ranking.room
         place_of, hidden, banned = call.snapshot.catalogue.place_of, call.hidden(), call.banned
         first_of = call.snapshot.catalogue.passing(call.wanted).first_of
-        groups = [place_of.get(number, -1) for number, _ in call.cached.entries() if number not in hidden]
+        groups = [place_of.get(number, -1) for number, _ in call.cached if number not in hidden]
         return sum(first_of[group] >= 0 and group not in banned for group in groups) >= call.limit
 
     def narrowed(self) -> Filter:

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from app.serving.snapshot.catalogue import Bools, Catalogue, Ints
 
 _NO_LIST = np.zeros(0, np.int64)
+_MOST_HELD = 256
 
 
 def met(catalogue: "Catalogue", written: Any) -> "Bools | None":
     """Return the items that meet a condition; None for one that hangs on more than them, which rules hold."""
     spelled = written if isinstance(written, str) else orjson.dumps(written).decode()
     if spelled not in catalogue.held:
+        if len(catalogue.held) >= _MOST_HELD:  # drafts are tried too
+            catalogue.held.clear()
         found = readable(written)
         catalogue.held[spelled] = _holds(found, catalogue, _NO_LIST, 0.0) if found is not None and conditions.settled(found) else None
     return catalogue.held[spelled]
