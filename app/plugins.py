@@ -10,6 +10,8 @@ RECOMMENDERS: dict[str, str] = {
     "personal": "app.ml.recommenders.blend.fit:Blend",
     "popular": "app.ml.recommenders.popular.fit:Popular",
     "buy_again": "app.ml.recommenders.buy_again.fit:BuyAgain",
+    "again": "app.ml.recommenders.again.fit:Again",
+    "transitions": "app.ml.recommenders.transitions.fit:Transitions",
     "item_to_item": "app.ml.recommenders.item_to_item.fit:ItemToItem",
     "ease": "app.ml.recommenders.ease.fit:Ease",
     "als": "app.ml.recommenders.als.fit:Als",

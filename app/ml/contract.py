@@ -70,6 +70,24 @@ class Batch(NamedTuple):
         return {name: array for name, array in zip(BODY_INPUTS, self, strict=True) if name in names}
 
 
+def told_apart(age: Floats, moment: Any, person: Any = 0) -> Floats:
+    """Return ages (float32 days, above or at 0, newest last by person) that differ by a hair wherever the moments (whole seconds) do.
+
+    Single precision alone tells seconds apart for some months only, and what happened at once is read from equal ages.
+    """
+    if len(age) < 2:
+        return age
+    # bits of such numbers order as the numbers do: each older moment gets at least the next one
+    bits, owner = age.view(np.int32).astype(np.int64), np.broadcast_to(person, age.shape)
+    older = np.zeros(len(age), np.int64)
+    older[:-1] = (moment[:-1] != moment[1:]) | (owner[:-1] != owner[1:])
+    place = older[::-1].cumsum()
+    # people apart by more than any age, so that the highest so far is always the person's own
+    apart = np.cumsum(np.concatenate([[0], owner[::-1][1:] != owner[::-1][:-1]])) << 33
+    settled = np.maximum.accumulate(bits[::-1] - place + apart) + place - apart
+    return np.asarray(settled[::-1].astype(np.int32).view(np.float32))
+
+
 def history(row: Any = (), kind: Any = (), age: Any = (), times: Any = (), amount: Any = ()) -> History:
     """Build a history from sequences of equal length, newest last, with the types of the contract."""
     parts = (row, kind, age, times, amount)

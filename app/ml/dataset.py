@@ -1,6 +1,6 @@
 """Events of a tenant as arrays: streamed from PostgreSQL in its binary format, in bounded memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from app.core.db import Database, driver
 from app.data.profiles import orders
+from app.ml import contract
 from app.ml.interactions import NO_ORDER, Interactions
 
 # COPY ... BINARY: a field count and, before each value, its length; no column is null, so that all lines have one width
-_FIELDS = (("person", ">i8"), ("group", ">i4"), ("kind", ">i2"), ("age", ">f4"), ("order", ">i8"), ("amount", ">f4"), ("telling", ">i8"))
+_FIELDS = (("person", ">i8"), ("group", ">i4"), ("kind", ">i2"), ("age", ">f8"), ("order", ">i8"), ("amount", ">f4"), ("telling", ">i8"))
 _LINE = np.dtype([("fields", ">i2"), *[part for name, kind in _FIELDS for part in ((f"{name}_length", ">i4"), (name, kind))]])
 _HEADER_BYTES = 19
 _DAY = 86_400
 
 _EVENTS = f"""
 select p.root_no::int8, coalesce(i.group_no, e.group_no, 0)::int4, e.kind::int2,
-       (extract(epoch from $3::timestamptz - e.occurred_at) / 86400)::float4,
+       (extract(epoch from $3::timestamptz - e.occurred_at) / 86400)::float8,
        coalesce(e.order_key, -1)::int8,
        coalesce(e.quantity, 0)::float4, {orders.TELLING}
 from event e join person p on p.tenant = e.tenant and p.person_no = e.person_no
@@ -87,7 +88,7 @@ class _Lines:
         whole = len(self._rest) // _LINE.itemsize
         lines = np.frombuffer(self._rest, _LINE, whole)
         self._rest = self._rest[whole * _LINE.itemsize :]
-        types = (np.int64, np.int32, np.int8, np.float32, np.int64, np.float32, np.int64)
+        types = (np.int64, np.int32, np.int8, np.float64, np.int64, np.float32, np.int64)
         self._parts.append(tuple(lines[name].astype(kind) for (name, _), kind in zip(_FIELDS, types, strict=True)))
 
     def interactions(self, groups: NDArray[np.int64]) -> Interactions:
@@ -95,11 +96,19 @@ class _Lines:
         self._cut()
         person, group, kind, age, order, amount, telling = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         self._parts.clear()
-        moment = (age.astype(np.float64) * -_DAY).astype(np.int64)
+        moment = np.rint(age * -_DAY).astype(np.int64)
         void, left = orders.left(person, group, kind, moment, np.where(order == NO_ORDER, 0, order), telling, amount)
         kept = (kind > 0) & ~void
         person, group, kind, age, order = (column[kept] for column in (person, group, kind, age, order))
         amount = left[kept].astype(np.float32)
         numbers, position = np.unique(person, return_inverse=True)
         row = np.searchsorted(groups, group).astype(np.int32)
-        return Interactions(groups, len(numbers), position.astype(np.int32), row, kind, age, order, amount)
+        found = Interactions(groups, len(numbers), position.astype(np.int32), row, kind, age.astype(np.float32), order, amount)
+        return in_order(found, moment[kept])
+
+
+def in_order(data: Interactions, moment: NDArray[np.int64]) -> Interactions:
+    """Return the events by person and moment (whole seconds), oldest first, with ages that tell the moments of each person apart."""
+    order = np.lexsort((moment, data.person))
+    found = replace(data, **{one: getattr(data, one)[order] for one in ("person", "row", "kind", "age", "order", "amount")})
+    return replace(found, age=contract.told_apart(found.age, moment[order], found.person))

@@ -34,6 +34,15 @@ class Histories:
         """The person of each entry."""
         return np.repeat(np.arange(len(self.start) - 1, dtype=np.int64), np.diff(self.start))
 
+    @cached_property
+    def place(self) -> Ints:
+        """How many later moments of the same person each entry has behind it."""
+        later = np.zeros(len(self.row), np.int64)
+        later[:-1] = (self.person[1:] == self.person[:-1]) & (self.age[1:] != self.age[:-1])
+        back = later[::-1].cumsum()[::-1]
+        last = self.start[1:][self.person] - 1
+        return np.asarray(back - back[last], np.int64)
+
 
 @dataclass(frozen=True)
 class Interactions:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.ml import contract
 from app.ml.evaluation import holdout
 from app.ml.interactions import interactions
-from app.ml.recommenders.weighting import INTEREST, Weighting
+from app.ml.recommenders.weighting import INTEREST, Weighting, places
 
 VIEW, CART, PURCHASE = 3, 5, 7
 
@@ -85,3 +87,32 @@ def test_holdout_of_a_site_without_purchases_takes_clicks_and_views() -> None:
     events = [(0, 0, VIEW, 50, -1, 1), (0, 1, VIEW, 40, -1, 1), (0, 1, VIEW, 5, -1, 1), (0, 0, 1, 5, -1, 1)]
     held = holdout.split(interactions([1, 2], 1, events), days=30)
     assert {person: rows.tolist() for person, rows in held.targets.items()} == {0: [1]}
+
+
+def test_ages_of_single_precision_tell_apart_what_happened_a_second_apart_years_ago() -> None:
+    now, moment = 26_000 * 86_400, np.array([100, 101, 101, 102, 90_000], np.int64)
+    age = ((now - moment) / 86_400).astype(np.float32)
+    assert len(np.unique(age)) < 4
+    told = contract.told_apart(age, moment)
+    assert (np.diff(told) < 0).tolist() == [True, False, True, True]
+    np.testing.assert_allclose(told, age, rtol=1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2_000_000_000)), max_size=40))
+def test_told_apart_each_person_s_ages_follow_their_moments(events: list[tuple[int, int]]) -> None:
+    events = sorted(events)
+    person, moment = (np.array([event[part] for event in events], np.int64) for part in (0, 1))
+    age = ((2_000_000_000 - moment) / 86_400).astype(np.float32)
+    told = contract.told_apart(age, moment, person)
+    for one in range(4):
+        mine = person == one
+        assert (np.sign(np.diff(told[mine].astype(np.float64))) == -np.sign(np.diff(moment[mine]))).all()
+    np.testing.assert_allclose(told, age, rtol=1e-5, atol=1e-40)
+
+
+def test_places_count_later_moments_and_what_happened_at_once_shares_one() -> None:
+    age, known = np.array([[9, 5, 5, 1, 0], [3, 2, 0, 0, 0]], np.float32), np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], bool)
+    assert places(age, known)[0, :4].tolist() == [2, 1, 1, 0]
+    assert places(age, known)[1, :2].tolist() == [1, 0]
+    data = interactions(np.arange(4), 2, [(0, 0, VIEW, 9, -1, 1), (0, 1, VIEW, 5, 1, 1), (0, 2, VIEW, 5, 1, 1), (1, 3, VIEW, 2, -1, 1)])
+    assert data.histories.place.tolist() == [1, 0, 0, 0]

@@ -4,13 +4,16 @@ import numpy as np
 
 from app.ml import contract
 from app.ml.interactions import Interactions, interactions
+from app.ml.recommenders.again.fit import Again
 from app.ml.recommenders.als.fit import Als
 from app.ml.recommenders.blend.fit import Blend, Member
 from app.ml.recommenders.buy_again.fit import BuyAgain
 from app.ml.recommenders.ease.fit import Ease
 from app.ml.recommenders.item_to_item.fit import ItemToItem
+from app.ml.recommenders.neighbours import Dense
 from app.ml.recommenders.popular.fit import Popular
-from app.ml.recommenders.weighting import PURCHASES, Weighting
+from app.ml.recommenders.transitions.fit import Transitions
+from app.ml.recommenders.weighting import INTEREST, NEVER, PURCHASES, Weighting
 from tests.contracts.recommender import RecommenderContract, bought
 from tests.ml.shops import HALF, ROWS
 
@@ -41,6 +44,86 @@ class TestBuyAgain(RecommenderContract):
         data = interactions([1, 2], 1, [(0, 0, 7, 1, 0, 1), (0, 1, 3, 1, -1, 1)])
         model = BuyAgain().fit(data, np.random.default_rng(0))
         assert model.score(contract.assemble([data.histories.of(0)]))[0].tolist()[1] == 0
+
+
+class TestAgain(RecommenderContract):
+    recommender = Again()
+    ndcg_floor, excluded_floor = 0.22, 0.0
+    own_only = True
+
+    def test_each_kind_of_event_returns_by_its_own_rhythm(self) -> None:
+        """People look at what they looked at last, and never at what they bought."""
+        events = []
+        for person in range(300):
+            events += [(person, person % 7, 7, 9.0, -1, 1.0)]
+            events += [(person, 10 + person % 11, 3, 3.0, -1, 1.0), (person, 30 + person % 5, 3, 2.0, -1, 1.0)]
+            events += [(person, (30 if person % 4 else 10) + person % (5 if person % 4 else 11), 2, 1.0, -1, 1.0)]
+        data = interactions(np.arange(40), 300, [(p, r, k, a, o, m) for p, r, k, a, o, m in events if k != 7 or p % 2])
+        model = Again().fit(data.only(data.kind != 7), np.random.default_rng(0))
+        batch = contract.assemble([contract.history([10, 30], [3, 3], [3, 2], [1, 1], [1, 1])])
+        score = model.score(batch)[0]
+        assert score[30] > score[10] > 0
+        # a probability: three in four come back to the last, one in four to the one before
+        np.testing.assert_allclose([score[30], score[10]], [0.75, 0.25], atol=0.15)
+
+    def test_where_nobody_comes_back_a_return_is_said_to_be_unlikely(self) -> None:
+        data = interactions(
+            np.arange(400), 80, [(person, person * 5 + at, 7, 5.0 - at, at, 1.0) for person in range(80) for at in range(5)]
+        )
+        model = Again().fit(data, np.random.default_rng(0))
+        assert 0 < model.score(contract.assemble([data.histories.of(0)])).max() < 0.02
+
+    def test_with_a_single_moment_of_everybody_the_latest_comes_first(self) -> None:
+        data = interactions(np.arange(5), 5, [(person, person, 7, 1.0, 1, 1.0) for person in range(5)])
+        model = Again().fit(data, np.random.default_rng(0))
+        assert (-model.score(contract.assemble([bought([0, 1, 2])]))[0]).argsort()[:3].tolist() == [2, 1, 0]
+
+
+class TestTransitions(RecommenderContract):
+    recommender = Transitions()
+    ndcg_floor, excluded_floor = 0.3, 0.3
+
+    def test_what_followed_counts_and_what_went_before_does_not(self) -> None:
+        data = interactions([1, 2, 3], 2, [(one, at, 3, 3.0 - at, -1, 1) for one in range(2) for at in range(3)])
+        score = Transitions().fit(data, np.random.default_rng(0)).score(contract.assemble([contract.history([1], [3], [1], [1], [1])]))[0]
+        assert score[2] > 0
+        assert score[0] == score[1] == 0
+
+    def test_a_pair_counts_by_its_distance_and_both_totals(self) -> None:
+        data = interactions([1, 2, 3], 1, [(0, at, 7, 3.0 - at, at, 1) for at in range(3)])
+        lasting = Weighting(INTEREST, NEVER)
+        model = Transitions(lasting, lasting, distance_power=1.0, from_power=0.0, to_power=0.0).fit(data, np.random.default_rng(0))
+        assert isinstance(model, Dense)
+        np.testing.assert_allclose(model.weight, [[0, 1, 0.5], [0, 0, 1], [0, 0, 0]], atol=1e-6)
+        halved = Transitions(lasting, lasting, distance_power=1.0, from_power=1.0, to_power=0.0).fit(data, np.random.default_rng(0))
+        assert isinstance(halved, Dense)
+        np.testing.assert_allclose(halved.weight[0], [0, 1 / 1.5, 0.5 / 1.5], atol=1e-6)
+
+    def test_looking_at_a_thing_for_long_moves_nothing_apart(self) -> None:
+        once = [(0, 0, 3, 5.0, -1, 1), (0, 1, 3, 1.0, -1, 1)]
+        often = [*once, *((0, 0, kind, age, -1, 1) for kind, age in ((3, 4.0), (5, 3.0), (7, 2.0)))]
+        found = [Transitions().fit(interactions([1, 2], 1, events), np.random.default_rng(0)) for events in (once, often)]
+        np.testing.assert_allclose(found[0].weight, found[1].weight, rtol=1e-6)
+
+    def test_lines_of_one_order_follow_nothing_among_themselves_and_weigh_as_one_moment(self) -> None:
+        events = [(0, row, 7, 2.0, 1, 1) for row in range(4)] + [(0, 4, 7, 1.0, 2, 1)]
+        lasting = Weighting(INTEREST, NEVER)
+        model = Transitions(lasting, lasting, from_power=0.0, to_power=0.0).fit(
+            interactions(np.arange(5), 1, events), np.random.default_rng(0)
+        )
+        assert isinstance(model, Dense)
+        assert not model.weight[:4, :4].any()
+        np.testing.assert_allclose(model.weight[:4, 4], 0.5, rtol=1e-6)
+
+
+class TestTransitionsWithNearestRows(RecommenderContract):
+    recommender = Transitions(dense_rows=0)
+    ndcg_floor, excluded_floor = 0.3, 0.3
+
+
+class TestEaseOfTheLatestMoments(RecommenderContract):
+    recommender = Ease(scoring=Weighting(half_life_places=3.0))
+    ndcg_floor, excluded_floor = 0.40, 0.42
 
 
 class TestItemToItem(RecommenderContract):
@@ -129,8 +212,21 @@ class TestBlend(RecommenderContract):
         batch = contract.assemble([bought([0, 1], times=[8, 1], age=[100, 1])])
 
         def best(half_life: float) -> int:
-            member = Member(BuyAgain(Weighting(PURCHASES, half_life, 1.0)), (1.0,))
+            member = Member(BuyAgain(Weighting(PURCHASES, half_life, 1.0)), (1.0,), own=True)
             return int(Blend((member,)).fit(data, np.random.default_rng(0)).score(batch)[0].argmax())
 
         assert best(10) == 1
         assert best(1000) == 0
+
+    def test_rows_of_the_own_history_keep_a_share_of_what_others_say(self, shop: Interactions) -> None:
+        full, less = (Blend((Member(Ease(), (1.0,)),), (share,)).fit(shop, np.random.default_rng(0)) for share in (1.0, 0.1))
+        batch = contract.assemble([bought([0, 1, 2, 3])])
+        expected = full.score(batch)[0]
+        expected[[0, 1, 2, 3]] *= np.float32(0.1)
+        np.testing.assert_allclose(less.score(batch)[0], expected, rtol=1e-6)
+
+
+class TestBlendThatLeavesOwnRowsLittle(RecommenderContract):
+    recommender = Blend((Member(Ease(), (1.0,)), Member(Again(), (3.0,), own=True), Member(Popular(), (0.1,))), (0.1,))
+    ndcg_floor, excluded_floor = 0.3, 0.42
+    fills = True

@@ -98,7 +98,9 @@ async def test_a_trained_model_serves_group_numbers(db: Database, settings: Sett
     assert sum(row < shop.rows // 2 for row in item[0].tolist()) >= 5
     names = {"top.onnx", "rank.onnx", "weights.bin", "rows.bin", "manifest.json"}
     assert {path.name for path in folder(settings.model_dir, "default", "personal", done.manifest.version).iterdir()} == names
-    assert "weights" in done.manifest.parameters["learned"]
+    told = done.manifest.parameters["learned"]["members"]
+    assert set(told) <= {"Again", "BuyAgain", "Transitions", "Ease", "Popular"}
+    assert all(one["weight"] > 0 and one["setting"] for one in told.values())
 
 
 async def test_rolling_back_returns_to_the_model_before(db: Database, settings: Settings, tenant: int, shop: Interactions) -> None:
@@ -215,11 +217,11 @@ def test_a_dotted_path_reaches_half_lives_weights_of_kinds_and_members_of_a_blen
         "members.ease.penalty": "100",
         "members.ease.scoring.half_life_days": "30",
         "members.popular.kind_weights.view": "0.4",
-        "members.buy_again.weights": "1,0.5",
+        "members.again.weights": "1,0.5",
         "history_items": "50",
     }
     blend: Any = recommender(CATALOGUE, "personal", changes)
-    own, ease, popular = blend.members
+    own, _, ease, popular = blend.members
     assert (ease.recommender.penalty, ease.recommender.scoring.half_life_days) == (100.0, 30.0)
     assert popular.recommender.kind_weights[contract.KINDS.index("view")] == 0.4
     assert (own.weights, blend.history_items) == ((1.0, 0.5), 50)

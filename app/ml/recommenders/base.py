@@ -1,6 +1,7 @@
 """What a recommender is: a typed configuration with `fit`, and a fitted model that scores in numpy and as a graph."""
 
-from typing import Protocol
+from dataclasses import is_dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,6 +34,18 @@ class Recommender(Protocol):
     def fit(self, data: Interactions, rng: np.random.Generator) -> Fitted:
         """Train on what happened before the cut."""
         ...
+
+
+def settings(recommender: Recommender) -> dict[str, Any]:
+    """Return a configuration as plain values, with the class of each part."""
+
+    def plain(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            fields = {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+            return {"class": type(value).__name__, **fields}
+        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+    return dict(plain(recommender))
 
 
 def silent(score: Floats) -> Floats:

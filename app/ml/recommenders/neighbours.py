@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,7 @@ class Dense:
 
     def score(self, batch: Batch) -> Floats:
         """Return the sum of the weights of each history, float32[B,N]."""
-        strength = self.weighting.of(batch)
-        rows = self.weight[np.maximum(batch.history, 0)]
-        return np.asarray(np.matmul(strength[:, None], rows)[:, 0], np.float32)
+        return np.asarray(_strengths(batch, self.weighting, len(self.weight)) @ self.weight, np.float32)
 
     def body(self, g: Graph) -> str:
         """Add the nodes: gather the rows of the history, then one small product a person."""
@@ -46,13 +45,13 @@ class Sparse:
 
     def score(self, batch: Batch) -> Floats:
         """Return the sum of the weights of each history, float32[B,N]."""
-        strength = self.weighting.of(batch)
-        out = np.zeros((len(strength), len(self.index)), np.float32)
-        for person, (rows, weight) in enumerate(zip(batch.history, strength, strict=True)):
-            known = rows >= 0
-            parts = self.weight[rows[known]] * weight[known, None]
-            np.add.at(out[person], self.index[rows[known]].ravel(), parts.ravel())
-        return out
+        return np.asarray((_strengths(batch, self.weighting, len(self.index)) @ self._matrix).toarray(), np.float32)
+
+    @cached_property
+    def _matrix(self) -> Any:
+        rows = len(self.index)
+        start = np.arange(rows + 1) * self.index.shape[1]
+        return sp.csr_matrix((self.weight.ravel(), self.index.ravel(), start), shape=(rows, rows))
 
     def body(self, g: Graph) -> str:
         """Add the nodes: gather T neighbours of each row of the history and add them up."""
@@ -65,12 +64,19 @@ class Sparse:
         return str(g.op("ScatterElements", zeros, flat_index, flat_weight, axis=1, reduction="add"))
 
 
+def _strengths(batch: Batch, weighting: Weighting, rows: int) -> Any:
+    """Return how much each row of each history counts (scipy CSR, float32[B,N])."""
+    person, entry = np.nonzero(batch.history >= 0)
+    strength = weighting.of(batch)[person, entry]
+    return sp.csr_matrix((strength, (person, batch.history[person, entry])), shape=(len(batch.history), rows), dtype=np.float32)
+
+
 def matrix(data: Interactions, weighting: Weighting, longest: int) -> Any:
     """Return the people x rows matrix (scipy CSR, float32) of the newest `longest` entries of each history."""
     entries: Histories = data.histories
-    place = np.arange(len(entries.row)) - entries.start[entries.person + 1]
-    weight = weighting.weigh(entries.kind, entries.age, entries.times, entries.amount)
-    kept = (place >= -longest) & (weight > 0)
+    back = np.arange(len(entries.row)) - entries.start[entries.person + 1]
+    weight = weighting.weigh(entries.kind, entries.age, entries.times, entries.amount, entries.place)
+    kept = (back >= -longest) & (weight > 0)
     shape = (data.people, data.rows)
     return sp.csr_matrix((weight[kept], (entries.person[kept], entries.row[kept])), shape=shape, dtype=np.float32)
 

@@ -2,9 +2,8 @@
 
 import os
 import shutil
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -12,20 +11,8 @@ from app.ml import contract
 from app.ml.graph import heads
 from app.ml.graph.builder import Graph
 from app.ml.interactions import Interactions
-from app.ml.recommenders.base import Fitted, Recommender, silent_body
+from app.ml.recommenders.base import Fitted, silent_body
 from app.ml.registry.artefact import FILES, MANIFEST, ROWS, ROWS_TYPE, Manifest, fingerprint, folder
-
-
-def parameters(recommender: Recommender) -> dict[str, Any]:
-    """Return a configuration as plain values, with the class of each part."""
-
-    def plain(value: Any) -> Any:
-        if is_dataclass(value) and not isinstance(value, type):
-            fields = {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-            return {"class": type(value).__name__, **fields}
-        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-    return dict(plain(recommender))
 
 
 def write(store: Path, manifest: Manifest, model: Fitted, data: Interactions) -> Manifest:

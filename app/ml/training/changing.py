@@ -13,6 +13,10 @@ _MEMBER = "recommender"
 """Field of a blend's member that its own parameters are reached through without being named."""
 
 
+_TRIES = "tries"
+"""Field of a blend's member with other settings, which stand aside once its own are changed."""
+
+
 def changed(name: str, config: Any, changes: Mapping[str, str]) -> Any:
     """Return a configuration with parameters changed from text; raises Invalid for a path it does not have, or a text that is no number.
 
@@ -55,7 +59,8 @@ def near(name: str, known: Sequence[str]) -> str:
 def _inside(value: Any) -> dict[str, Any]:
     """Return what can be named inside a configuration."""
     if is_dataclass(value) and not isinstance(value, type):
-        own = {one.name: getattr(value, one.name) for one in fields(value)}
+        own = {one.name: getattr(value, one.name) for one in fields(value) if one.name != _TRIES}
+        own = {name: one for name, one in own.items() if not isinstance(one, bool)}
         member = own.pop(_MEMBER, None)
         return own | (_inside(member) if member is not None else {})
     if _numbers(value):

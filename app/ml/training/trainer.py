@@ -13,7 +13,7 @@ from app.core.logging import log
 from app.ml.dataset import Window
 from app.ml.evaluation import holdout
 from app.ml.interactions import Interactions
-from app.ml.recommenders.base import Recommender
+from app.ml.recommenders.base import Recommender, settings
 from app.ml.recommenders.popular.fit import Popular
 from app.ml.registry.artefact import Manifest, folder
 from app.ml.registry.details import figure
@@ -83,7 +83,7 @@ def _draft(job: Job, data: Interactions) -> Manifest:
         rows=data.rows,
         history_items=job.history_items,
         inputs=[],
-        parameters=artefact.parameters(job.recommender),
+        parameters=settings(job.recommender),
         data={**_window(job.window, data), "people": data.people, "events": len(data.row), "rows": data.rows, **job.supply},
         metrics={},
     )

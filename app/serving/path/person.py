@@ -167,6 +167,7 @@ def history_of(view: StateView, model: LiveModel) -> History:
     if state is None:
         return contract.history()
     age = (np.maximum(clock.now().timestamp() - state.last_at, 0) / 86_400).astype(np.float32)
+    age = contract.told_apart(age, state.last_at)
     row = model.loaded.row_of(state.groups)
     known = History(row, state.kinds.astype(np.int64), age, state.times.astype(np.float32), state.amounts)
     return known if row.min(initial=0) >= 0 else known.only(row >= 0)

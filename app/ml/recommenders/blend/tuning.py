@@ -1,80 +1,176 @@
-"""Choosing the weights of a blend on what people did last, by nDCG@10 with and without repeats."""
+"""Choosing settings and weights of a blend on what people did last, by nDCG@10 with and without what they bought before."""
 
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.logging import log
 from app.ml import contract
-from app.ml.contract import Floats
-from app.ml.evaluation import holdout, metrics
+from app.ml.contract import Floats, Ints
+from app.ml.evaluation.last_moment import LastMoments
 from app.ml.interactions import Interactions
-from app.ml.recommenders.base import Fitted, Recommender
+from app.ml.recommenders.base import SPARSE_ABOVE, Fitted, Recommender
+from app.ml.recommenders.blend.scaling import scaled
+from app.ml.recommenders.blend.trial import trial
 
-Weights = tuple[float, ...]
-DAYS = 28.0
 LEAST_PEOPLE = 50
-"""With fewer people to judge by, the first choice of each member stands."""
-_MOST_PEOPLE = 300
-_CHUNK = 32
+"""With fewer people to judge by, the first choices stand."""
+_MOST_PEOPLE = 2000
+_CHUNK = 64
+_NEAR = 100
+"""Best rows of each member that the best of all are looked for among."""
+_ROUNDS = 4
 _K = 10
 
 
+class Choice(Protocol):
+    """What can be chosen of a member."""
+
+    @property
+    def recommender(self) -> Recommender: ...
+    @property
+    def weights(self) -> tuple[float, ...]: ...
+    @property
+    def own(self) -> bool: ...
+    @property
+    def tries(self) -> tuple[Recommender, ...]: ...
+
+
+class Chosen(NamedTuple):
+    """A setting and a weight of each member, and the share that own rows keep of others' scores."""
+
+    recommenders: list[Recommender]
+    weights: list[float]
+    own_share: float
+
+
 def choose(
-    recommenders: Sequence[Recommender],
-    choices: Sequence[Sequence[float]],
-    data: Interactions,
-    history_items: int,
-    rng: np.random.Generator,
-) -> Weights:
-    """Return the best combination of weights; the first choices when nothing can be tried.
+    members: Sequence[Choice], own_shares: Sequence[float], data: Interactions, history_items: int, rng: np.random.Generator
+) -> Chosen:
+    """Return the best settings, then the best weights by going through them one after the other; the first of each without enough people.
 
-    Fits the members on what lies before the last four weeks (or the last fifth of the data, if shorter).
+    The members are fitted on what `trial` leaves of the data, and judged by what it hides of up to 2,000 people: nothing is random.
     """
-    combinations: list[Weights] = list(product(*choices))
-    if len(combinations) == 1:
-        return combinations[0]
-    held = holdout.split(data, min(DAYS, float(data.age.max(initial=0)) / 5))
-    people = np.array(sorted(held.targets))
-    if len(people) < LEAST_PEOPLE:
-        return combinations[0]
-    if len(people) > _MOST_PEOPLE:
-        people = np.sort(rng.choice(people, _MOST_PEOPLE, replace=False))
-    models = [one.fit(held.before, rng) for one in recommenders]
-    totals = np.zeros(len(combinations))
-    for first in range(0, len(people), _CHUNK):
-        totals += _quality(models, combinations, held, people[first : first + _CHUNK].tolist(), history_items)
-    return combinations[int(totals.argmax())]
+    first = Chosen([one.recommender for one in members], [one.weights[0] for one in members], own_shares[0])
+    if len(members) == 1 and len(members[0].weights) == 1:
+        return first
+    held = trial(data, _MOST_PEOPLE)
+    if len(held.people) < LEAST_PEOPLE:
+        return first
+    recommenders, models = [], []
+    for member in members:
+        one, model = _best(member, held, history_items, rng)
+        recommenders.append(one)
+        models.append(model)
+    board = _board(models, [one.own for one in members], held, history_items)
+    weights, own_share = _weights(board, members, own_shares)
+    log.info(
+        "train.blend", weights=weights, own_share=own_share, people=len(held.people), members=[type(one).__name__ for one in recommenders]
+    )
+    return Chosen(recommenders, weights, own_share)
 
 
-def normalised(score: Floats) -> Floats:
-    """Divide by each person's best score; a member that knows nothing stays at 0."""
-    return np.asarray(score / np.maximum(score.max(1, keepdims=True), np.float32(1e-20)), np.float32)
+def _best(member: Choice, held: LastMoments, history_items: int, rng: np.random.Generator) -> tuple[Recommender, Fitted]:
+    """Return the setting of a member that is best by itself, fitted; its own where it was changed, or has no other.
+
+    In large catalogues, where a fit takes minutes, only the first of the others is tried.
+    """
+    unchanged = member.recommender == type(member.recommender)()
+    tries = member.tries if held.before.rows <= SPARSE_ABOVE else member.tries[:1]
+    settings = [member.recommender, *(tries if unchanged else ())]
+    found = []
+    for one in settings:
+        model = one.fit(held.before, rng)
+        quality = 0.0
+        if len(settings) > 1:
+            quality = _board([model], [member.own], held, history_items).quality([1.0], 1.0)
+        found.append((quality, one, model))
+    _, one, model = max(found, key=lambda each: each[0])
+    return one, model
 
 
-def _quality(
-    models: Sequence[Fitted], combinations: Sequence[Weights], held: holdout.Holdout, people: list[int], history_items: int
-) -> NDArray[np.float64]:
-    """Return the sum of nDCG over the people and both tasks for each combination."""
-    batch = contract.assemble([held.before.histories.of(person) for person in people], history_items)
-    scores = [normalised(model.score(batch)) for model in models]
-    totals = np.zeros(len(combinations))
-    for place, weights in enumerate(combinations):
-        blended = np.sum([score * np.float32(weight) for score, weight in zip(scores, weights, strict=True)], 0)
-        totals[place] = sum(_gains(blended, held, people))
-    return totals
+@dataclass(frozen=True)
+class _Board:
+    """Scores float32[members,people,C] of the rows that may win, whether each is a target, bought before, or in the own history."""
+
+    scores: NDArray[np.float32]
+    own_member: list[bool]
+    target: NDArray[np.bool_]
+    bought: NDArray[np.bool_]
+    own: NDArray[np.bool_]
+
+    def quality(self, weights: Sequence[float], own_share: float) -> float:
+        """Return the mean nDCG of both tasks, added."""
+        total = np.zeros(self.target.shape, np.float32)
+        for score, own, weight in zip(self.scores, self.own_member, weights, strict=True):
+            if weight:
+                total += score * np.float32(weight) * (1 if own else np.where(self.own, np.float32(own_share), np.float32(1)))
+        every = _ndcg(total, self.target)
+        if not self.bought.any():
+            return 2 * every
+        return every + _ndcg(np.where(self.bought, -np.inf, total), self.target & ~self.bought)
 
 
-def _gains(blended: Floats, held: holdout.Holdout, people: list[int]) -> Iterator[float]:
-    for score, person in zip(blended, people, strict=True):
-        own = held.before.histories.of(person)
-        bought = own.row[own.kind == contract.PURCHASE]
-        for excluded in (bought[:0], bought):
-            target = np.setdiff1d(held.targets[person], excluded)
-            if len(target):
-                score[excluded] = -np.inf
-                best = np.argpartition(-score, min(_K, len(score)) - 1)[:_K]
-                best = best[np.argsort(-score[best], kind="stable")]
-                hits = np.isin(best, target) & (score[best] > 0)
-                yield float(metrics.ndcg(hits[None], np.array([len(target)]))[0])
+def _ndcg(score: Floats, target: NDArray[np.bool_]) -> float:
+    """Return the mean over the people who have a target."""
+    score, target = score[target.any(1)], target[target.any(1)]
+    if not len(score):
+        return 0.0
+    k = min(_K, score.shape[1])
+    best = np.argpartition(-score, k - 1, axis=1)[:, :k]
+    values = np.take_along_axis(score, best, 1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
+    gain = 1 / np.log2(np.arange(2, k + 2))
+    hits = np.take_along_axis(target, best, 1) & (values > 0)
+    ideal = np.concatenate([[0.0], np.cumsum(gain)])[np.minimum(target.sum(1), k)]
+    return float(((hits * gain).sum(1) / ideal).mean())
+
+
+def _board(models: Sequence[Fitted], own_member: list[bool], held: LastMoments, history_items: int) -> _Board:
+    parts = []
+    for start in range(0, len(held.people), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        batch = contract.assemble(held.histories[part], history_items)
+        scores = [scaled(model, batch) for model in models]
+        for place, (history, target) in enumerate(zip(held.histories[part], held.targets[part], strict=True)):
+            parts.append(_line([score[place] for score in scores], history.row, history.row[history.kind == contract.PURCHASE], target))
+    width = max(len(line[1]) for line in parts)
+    found = np.zeros((len(models), len(parts), width), np.float32)
+    masks = np.zeros((3, len(parts), width), bool)
+    for place, (score, *mask) in enumerate(parts):
+        found[:, place, : score.shape[1]] = score
+        masks[:, place, : score.shape[1]] = mask
+    return _Board(found, own_member, *masks)
+
+
+def _line(scores: Sequence[Floats], own: Ints, bought: Ints, target: Ints) -> tuple[Any, ...]:
+    """Return the rows of one person that may win: the scores of each member, and which are targets, bought and own."""
+    near = min(_NEAR, len(scores[0]))
+    others = np.ones(len(scores[0]), bool)
+    others[own] = False
+    # own rows are among them by themselves: where they are left out, as many others must be there
+    best = [np.argpartition(np.where(others, -score, np.inf), near - 1)[:near] for score in scores]
+    rows = np.unique(np.concatenate([*best, own, target]))
+    return np.stack([score[rows] for score in scores]), np.isin(rows, target), np.isin(rows, bought), np.isin(rows, own)
+
+
+def _weights(board: _Board, members: Sequence[Choice], own_shares: Sequence[float]) -> tuple[list[float], float]:
+    """Try every choice of one weight after the other, until none is better."""
+    choices = [list(one.weights) for one in members] + [list(own_shares)]
+    now = [one[0] for one in choices]
+    best = board.quality(now[:-1], now[-1])
+    for _ in range(_ROUNDS):
+        before = list(now)
+        for place, values in enumerate(choices):
+            for value in values:
+                tried = [*now[:place], value, *now[place + 1 :]]
+                quality = board.quality(tried[:-1], tried[-1])
+                if quality > best + 1e-6:
+                    best, now = quality, tried
+        if now == before:
+            break
+    return now[:-1], now[-1]

@@ -1,0 +1,1 @@
+"""Transitions: what people went on to after what this person did last."""
