@@ -152,6 +152,13 @@ def test_a_boosted_list_is_read_only_as_far_as_a_later_candidate_could_still_com
     assert len(read) < 12
 
 
+@pytest.mark.parametrize("places", [2, 4])
+def test_a_part_that_is_less_than_one_place_lets_no_item_in(places: int) -> None:
+    candidates = [(item, float(9 - item), "") for item in range(6)]
+    wanted = Wanted(limits=[Limit("few-odd", 0, lambda item: 0 if item % 2 else -1)])
+    assert [item for item, _, _ in run(wanted, places, [candidates])] == [0, 2, 4][:places]
+
+
 def test_items_put_last_come_behind_all_others_and_still_fill_the_list() -> None:
     candidates = [(item, float(9 - item), "") for item in range(6)]
     picks = run(Wanted(last=lambda item: item in (0, 1)), 5, [candidates])

@@ -49,3 +49,8 @@ def middle(newest: int, place: int) -> float:
         if place >= first:
             return (newest // width - (place - first) + 0.5) * width
     raise AssertionError
+
+
+def within(newest: int, places: Sequence[int], seconds: int, now: float) -> int:
+    """Return how many steps, by their places, newest first, lie within so many seconds before a moment."""
+    return bisect_right(places, seconds - now, key=lambda place: -middle(newest, place))

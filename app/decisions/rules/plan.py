@@ -3,6 +3,7 @@
 # long: what each action does, one below the other
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from app.data.facts.domain import Seen
-from app.decisions.rules import vector
-from app.decisions.rules.ranking import Limit, Member, Need, Variety, Wanted
+from app.decisions.rules import members, vector
+from app.decisions.rules.hanging import hanging
+from app.decisions.rules.members import Some
+from app.decisions.rules.ranking import Key, Limit, Member, Need, Variety, Wanted
 from app.decisions.rules.vector import Bools, Floats
 
 if TYPE_CHECKING:
     from app.decisions.rules.program import Items, Made
 
 _SMALLEST = 1e-6
+_numbers = itertools.count(1)
 # rules that keep items out, and so can leave too few
 NARROWING = frozenset({"include", "exclude", "share", "cap", "minimum_score", "freshness", "no_repeat", "bought"})
 
@@ -34,24 +38,18 @@ class Bound(NamedTuple):
     factors: Floats | None
 
 
-class Some(NamedTuple):
-    """Items that a rule is about: a mask by index (None: all), and a question to a view where it depends on the call."""
-
-    mask: Bools | None
-    each: Callable[[Any], bool] | None
-
-
 class Plan:
     """The rules that act on a call.
 
     `allowed` and `kept` are masks of the items that rules let through, None for all; `kept` without those that narrow to something
     (which are left alone before a block stays empty). `added` are those that come in beside the filter. `only` is what narrows a
     list so far that it is scored and kept apart, under the name `narrow`. `swapped` is the placement with another recommender, once made;
-    `firsts` is for whoever looks up what passes.
+    `firsts` is for whoever looks up what passes. No two plans of a process have one `number`; `hangs` tells what their picks hang on.
     """
 
     def __init__(self, rules: Sequence[tuple["Made", Bools | None]], items: "Items", objective: str) -> None:
-        self.rules, self.items = [one for one, _ in rules], items
+        self.rules, self.items, self.number = [one for one, _ in rules], items, next(_numbers)
+        self.hangs = hanging(self.rules)
         self.allowed: Bools | None = None
         self.kept: Bools | None = None
         self.added: Bools | None = None
@@ -69,7 +67,7 @@ class Plan:
         self._hides: list[tuple[Some, bool]] = []
         self._factors: list[tuple[float, Some]] = []
         self._lasts: list[Some] = []
-        self._limits: list[tuple[Made, Some]] = []
+        self._limits: list[tuple[Made, Some, Key]] = []
         self._variety: Variety | None = None
         self._score: vector.Vector | None = None
         self._bounds: dict[int, Bound] = {}
@@ -126,10 +124,11 @@ class Plan:
         self.pins += [(first + place, self.items.found(item)) for place, item in enumerate(rule.items)]
 
     def _share(self, one: "Made", some: Some) -> None:
-        self._limits.append((one, some))
+        self._limits.append((one, some, members.key(None, some)))
 
     def _cap(self, one: "Made", some: Some) -> None:
-        self._limits.append((one, some))
+        by = one.named.rule.by
+        self._limits.append((one, some, members.key(self.items.codes(by) if by else None, some)))
 
     def _diversity(self, one: "Made", some: Some) -> None:
         rule = one.named.rule
@@ -197,7 +196,7 @@ class Plan:
     def thinned(self, items: vector.Ints, spare: int) -> Bools:
         """Return which of some items, best first, are enough to fill a list: of each key of a cap so many, and `spare` ones."""
         kept = np.ones(len(items), np.bool_)
-        for one, some in self._limits:
+        for one, some, _ in self._limits:
             rule = one.named.rule
             if rule.action != "cap" or not rule.by or some.each is not None:
                 continue
@@ -212,7 +211,7 @@ class Plan:
 
     @property
     def _asks(self) -> bool:
-        some = [*self._factors, *self._floors, *((0, one) for one in self._lasts), *((0, one) for _, one in self._limits)]
+        some = [*self._factors, *self._floors, *((0, one) for one in self._lasts), *((0, one) for _, one, _ in self._limits)]
         return bool(self._hides) or any(one.each is not None for _, one in some)
 
     def _bind(self, view: Seen, places: int) -> Bound:
@@ -221,15 +220,15 @@ class Plan:
             self._multiplying(view), largest, self._lasting(view), self._limited(view, places), self._needed(view, places),
             self._variety,
         )  # fmt: skip
-        hides = [_member(some, view, self.items, within=within) for some, within in self._hides]
-        floors = [(score, _asked(some, view, self.items)) for score, some in self._floors]
+        hides = [members.member(some, view, self.items, within=within) for some, within in self._hides]
+        floors = [(score, members.asked(some, view, self.items)) for score, some in self._floors]
         return Bound(None, wanted, hides, floors, None if self._factors else self._factor)
 
     def _multiplying(self, view: Seen) -> Callable[[int], float] | None:
         still = self._factor.data.__getitem__ if self._factor is not None else None
         if not self._factors:
             return still
-        asked = [(factor, _member(some, view, self.items)) for factor, some in self._factors]
+        asked = [(factor, members.member(some, view, self.items)) for factor, some in self._factors]
 
         def found(item: int) -> float:
             product = still(item) if still is not None else 1.0
@@ -242,26 +241,26 @@ class Plan:
 
     def _lasting(self, view: Seen) -> Member | None:
         some = [*([Some(self._last, None)] if self._last is not None else []), *self._lasts]
-        members = [_member(one, view, self.items) for one in some]
-        if len(members) < 2:
-            return members[0] if members else None
-        return lambda item: any(member(item) for member in members)
+        about = [members.member(one, view, self.items) for one in some]
+        if len(about) < 2:
+            return about[0] if about else None
+        return lambda item: any(member(item) for member in about)
 
     def _limited(self, view: Seen, places: int) -> list[Limit]:
         found = []
-        for one, some in self._limits:
-            rule, member = one.named.rule, _asked(some, view, self.items)
-            if rule.action == "cap":
-                codes = self.items.codes(rule.by) if rule.by else None
-                found.append(Limit(one.named.name, rule.most or 1, _key(codes, member)))
-            elif rule.at_most is not None:
-                found.append(Limit(one.named.name, math.floor(rule.at_most * places + 1e-9), _key(None, member)))
+        for one, some, key in self._limits:
+            rule = one.named.rule
+            if rule.action == "share" and rule.at_most is None:
+                continue
+            most = rule.most or 1 if rule.action == "cap" else math.floor((rule.at_most or 0.0) * places + 1e-9)
+            asked = key if some.each is None else members.keyed(key, members.member(some, view, self.items))
+            found.append(Limit(one.named.name, most, asked))
         return found
 
     def _needed(self, view: Seen, places: int) -> list[Need]:
         return [
-            Need(one.named.name, math.ceil(rule.at_least * places - 1e-9), _member(some, view, self.items))
-            for one, some in self._limits
+            Need(one.named.name, math.ceil(rule.at_least * places - 1e-9), members.member(some, view, self.items))
+            for one, some, _ in self._limits
             if (rule := one.named.rule).action == "share" and rule.at_least
         ]
 
@@ -274,40 +273,3 @@ def _rescoring(score: vector.Vector, items: "Items", view: Seen) -> Callable[[ve
         return np.where(np.isfinite(fresh), fresh, before)
 
     return rescore
-
-
-def _key(codes: memoryview | None, member: Member | None) -> Callable[[int], Any]:
-    if codes is None:
-        return (lambda item: 0) if member is None else (lambda item: 0 if member(item) else None)
-    if member is None:
-        return lambda item: c if (c := codes[item]) >= 0 else None
-    return lambda item: c if (c := codes[item]) >= 0 and member(item) else None
-
-
-def _asked(some: Some, view: Seen, items: "Items") -> Member | None:
-    """Return what tells whether a rule is about an item; None when it is about all."""
-    return None if some.mask is None and some.each is None else _member(some, view, items)
-
-
-def _member(some: Some, view: Seen, items: "Items", *, within: bool = True) -> Member:
-    """Return what tells whether a rule is about an item; with `within` false, whether it is not."""
-    mask: Any = some.mask.data.__getitem__ if some.mask is not None else None
-    each = some.each
-    if each is None:
-        found: Member = mask or _every
-        return found if within else (lambda item: not found(item))
-
-    def asked(item: int) -> bool:
-        view.item = items.item(item)
-        return ((mask is None or mask(item)) and each(view)) is within
-
-    return asked
-
-
-def _every(item: int) -> bool:
-    return True
-
-
-def member(some: Some, view: Seen, items: "Items") -> Member:
-    """Return what tells whether a rule is about an item."""
-    return _member(some, view, items)

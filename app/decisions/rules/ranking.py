@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 Candidate = tuple[int, float, Any]
 """Index of an item, its score, and why it is here, which is handed through."""
 Member = Callable[[int], bool]
+Key = Callable[[int], int]
 _LARGEST = 1e30
 # variety is sought among so many times the items that are shown
 _WINDOW = 4
 
 
 class Limit(NamedTuple):
-    """No more than `most` items of one key; None as key: the limit does not concern the item."""
+    """No more than `most` items of one key; a key below zero: the limit does not concern the item."""
 
     rule: str
     most: int
-    key: Callable[[int], Hashable | None]
+    key: Key
 
 
 class Need(NamedTuple):
@@ -82,13 +83,13 @@ class Ranking:
 
     def __init__(self, wanted: Wanted, places: int, pins: Sequence[tuple[int, Candidate]] = ()) -> None:
         self.wanted = wanted
-        self.pins = _placed(pins, places) if pins else []
+        self.pins = placed(pins, places) if pins else []
         self.room = places
         self.held: dict[str, int] = {}
         self._kept: list[int] = []
-        self._counts: list[dict[Hashable, int]] = [{} for _ in wanted.limits]
+        self._counts: list[dict[int, int]] = [{} for _ in wanted.limits]
         self._left = [need.places for need in wanted.needs]
-        self._taken: tuple[list[Candidate], list[dict[Hashable, int]], list[int]] | None = None
+        self._taken: tuple[list[Candidate], list[dict[int, int]], list[int]] | None = None
         if self.pins:
             self.keep([candidate for _, candidate in self.pins])
 
@@ -130,16 +131,17 @@ class Ranking:
         self._taken = None
 
     def arranged(self, picks: Sequence[Candidate]) -> list[Candidate]:
-        """Return picks with the pinned items in their places, or as near to them as there are items."""
-        arranged = list(picks)
-        for place, candidate in self.pins:
-            arranged.insert(place, candidate)
-        return arranged
+        """Return picks with the pinned items in their places."""
+        return arranged(self.pins, picks)
 
-    def _count(self, item: int, counts: list[dict[Hashable, int]], left: list[int]) -> None:
+    def _count(self, item: int, counts: list[dict[int, int]], left: list[int]) -> None:
         for limit, count in zip(self.wanted.limits, counts, strict=True):
-            if (key := limit.key(item)) is not None:
+            if (key := limit.key(item)) >= 0:
                 count[key] = count.get(key, 0) + 1
+        if left:
+            self._meet(item, left)
+
+    def _meet(self, item: int, left: list[int]) -> None:
         for place, some in enumerate(left):
             if some > 0 and self.wanted.needs[place].member(item):
                 left[place] -= 1
@@ -160,20 +162,23 @@ class Ranking:
             item = candidate[0]
             # far more are turned away than taken, so this is all that is done for them
             for rule, most, key_of, count in checks:
-                key = key_of(item)
-                if key is not None and key in count and count[key] >= most:
+                if (key := key_of(item)) >= 0 and count.get(key, 0) >= most:
                     held[rule] = held.get(rule, 0) + 1
                     break
             else:
-                if left and room - len(picks) <= sum(left) and not self._needed(item, left):
-                    passed.append(candidate)
-                    continue
-                self._count(item, counts, left)
+                if left:
+                    if room - len(picks) <= sum(left) and not self._needed(item, left):
+                        passed.append(candidate)
+                        continue
+                    self._meet(item, left)
+                for _, _, key_of, count in checks:
+                    if (key := key_of(item)) >= 0:
+                        count[key] = count.get(key, 0) + 1
                 picks.append(candidate)
                 if len(picks) >= room:
                     return
         for candidate in passed if last else ():
-            if all(count.get(key_of(candidate[0]), 0) < most for _, most, key_of, count in checks):
+            if all((key := key_of(candidate[0])) < 0 or count.get(key, 0) < most for _, most, key_of, count in checks):
                 self._count(candidate[0], counts, left)
                 picks.append(candidate)
                 if len(picks) >= room:
@@ -212,7 +217,15 @@ def _best(window: list[tuple[Candidate, Hashable]], shown: set[Hashable], weight
     return 0
 
 
-def _placed(pins: Sequence[tuple[int, Candidate]], places: int) -> list[tuple[int, Candidate]]:
+def arranged(pins: Sequence[tuple[int, Candidate]], picks: Sequence[Candidate]) -> list[Candidate]:
+    """Return picks with pinned items in their places, or as near to them as there are items."""
+    found = list(picks)
+    for place, candidate in pins:
+        found.insert(place, candidate)
+    return found
+
+
+def placed(pins: Sequence[tuple[int, Candidate]], places: int) -> list[tuple[int, Candidate]]:
     """Return pins by place from 0, each in the next free one; those that lie behind the last place are left out."""
     held: dict[int, Candidate] = {}
     for place, candidate in pins:

@@ -11,6 +11,7 @@ import numpy as np
 
 from app.content.formats import JSON, Format
 from app.core.errors import BadRequest, Problem
+from app.data.facts.domain import Seen
 from app.data.facts.packed import PersonFacts
 from app.data.profiles.state_codec import StateView
 from app.decisions.placements.domain import Filter, Placement
@@ -87,7 +88,7 @@ class Call:
 
     # found (person.py, ladder.py); `closed` says why the person's own rungs are shut, empty when they are open; `own` tells that
     # scores may rest on the person; `untracked` that links and opens may not be followed, None where nobody said; `facts` are what
-    # rules read of them, `shown` what they were shown
+    # rules read of them and `view` what they see altogether, `shown` what they were shown
     state: StateView | None = None
     untracked: bool | None = None
     closed: Reason = Reason.NONE
@@ -98,6 +99,7 @@ class Call:
     seen: frozenset[int] | None = None
     own: bool = True
     facts: PersonFacts | None = None
+    view: Seen | None = None
     shown: bytes | None = None
 
     # decided (ladder.py), `ruled` by which rules and with which `effects`, and written (answer.py); `pixel` is the address of the open

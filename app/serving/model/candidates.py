@@ -35,7 +35,7 @@ class Candidates:
     Scores after the first 12 are those that were packed to within 1/510 of the range that these later scores span.
     """
 
-    __slots__ = ("_count", "_exact", "_first", "_value", "made_from", "model_no")
+    __slots__ = ("_count", "_exact", "_first", "made_from", "model_no", "value")
 
     def __init__(self, model_no: int, made_from: int, first: tuple[Any, ...], exact: int, count: int, value: bytes) -> None:
         self.model_no = model_no
@@ -43,7 +43,7 @@ class Candidates:
         self._first = first
         self._exact = exact
         self._count = count
-        self._value = value
+        self.value = value
 
     def __len__(self) -> int:
         return self._count
@@ -56,7 +56,7 @@ class Candidates:
 
     def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
         """Return all group numbers and scores, for what looks at the whole list."""
-        exact, value = self._exact, self._value
+        exact, value = self._exact, self.value
         numbers = np.frombuffer(value, "<u4", exact, _HEAD.size)
         scores = np.frombuffer(value, "<f4", exact, _HEAD.size + 4 * exact).astype(np.float64)
         if exact == self._count or (rest := self._rest()) is None:
@@ -69,7 +69,7 @@ class Candidates:
 
     def _rest(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]] | None:
         """Decode all but the first entries; None where their scores cannot be told."""
-        value, rest = self._value, self._count - self._exact
+        value, rest = self.value, self._count - self._exact
         groups = group_numbers.unpack_numbers(value, _HEAD.size + 8 * self._exact, rest, value[_HEAD.size - 1])
         at = len(value) - rest
         least, step = _SCALE.unpack_from(value, at - _SCALE.size)

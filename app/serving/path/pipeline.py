@@ -29,8 +29,7 @@ class Pipeline:
     def __init__(self, settings: Settings, people: People, ladder: Ladder, pinning: Pinning, writer: Writer, serves: record.Buffer) -> None:
         self._settings, self._people, self._ladder = settings, people, ladder
         self._pinning, self._writer, self._serves = pinning, writer, serves
-        self._finished = Finished()
-        self._at_once = 0
+        self._finished, self._at_once = Finished(), 0
 
     def begin(self, call: Call) -> None:
         """Start a call that has its snapshot; the answer comes before the placement's deadline."""
@@ -81,6 +80,7 @@ class Pipeline:
         telemetry.served(call.placed.name, call.outcome.rung.name, call.outcome.reason, call.written - call.started)
         if not call.head:
             self._serves.add(record.serve_record(call))
+        call.ruled = None  # it holds the call, which only the collector would find then
 
     def failed(self, call: Call, error: Exception) -> None:
         """End a call whose step failed: a problem is told, anything else gives popular items, which can always be shown."""

@@ -70,7 +70,7 @@ class Composing:
     def _tell(self, piece: Piece, made: Call) -> None:
         call, name = self._call, piece.part.name
         call.warnings = [*call.warnings, *(f"{name}: {one}" for one in made.warnings if one not in call.warnings)]
-        call.ruled = call.ruled or made.ruled
+        call.ruled, made.ruled = call.ruled or made.ruled, None
         if call.explain:
             call.trail = [*(call.trail or ()), *({**one, "part": name} for one in made.trail or ())]
             call.effects = [*call.effects, *({**one, "part": name} for one in made.effects)]

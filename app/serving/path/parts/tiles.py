@@ -34,7 +34,7 @@ def chosen(piece: Piece) -> Outcome:
         scored = [(number, 1.0 / place) for place, number in enumerate(numbers, 1)]
         best: list[Pick] = choose(call, scored, ItemReason.POPULAR, taken)[:1]
         if best and call.ruled is not None:
-            call.ruled.ranking.keep(best)
+            call.ruled.keep(best)
         outcome.picks += best
     call.told(piece.part.shows, f"{len(outcome.picks)} of them")
     return outcome

@@ -2,7 +2,6 @@
 
 # long: one call's rules, from the plan to the picks
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,26 +11,25 @@ from numpy.typing import NDArray
 
 from app.data.facts.domain import Seen
 from app.decisions.placements.domain import Filter
-from app.decisions.rules.plan import NARROWING, Plan, member
+from app.decisions.rules.members import member
+from app.decisions.rules.plan import NARROWING, Plan
 from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted, multiplied
 from app.decisions.rules.vector import Floats
 from app.serving.model.call import Call
 from app.serving.model.candidates import Candidates
-from app.serving.model.context import requested
 from app.serving.model.outcome import ItemReason, Pick
-from app.serving.path.rules import repeating
+from app.serving.path.rules import passing, remembered, repeating
+from app.serving.path.rules.viewing import planned, seen
 from app.serving.snapshot.catalogue import Ints, Passing
 from app.serving.snapshot.rules.programs import FILTER
 
 _DAY = 86_400
-_MOST_FIRSTS = 64
 # so many of a popular list are looked at for one answer
 _MOST_POPULAR = 5_000
 _PIECE = 64
-_SPARE = 60
 # so many of a list are scored by a formula
 _MOST_RESCORED = 500
-_FOR_YOU, _AGAIN, _POPULAR, _PINNED = ItemReason.FOR_YOU, ItemReason.BOUGHT_BEFORE, ItemReason.POPULAR, ItemReason.PINNED
+_FOR_YOU, _AGAIN, _POPULAR = ItemReason.FOR_YOU, ItemReason.BOUGHT_BEFORE, ItemReason.POPULAR
 _SCORED = frozenset({ItemReason.FOR_YOU, ItemReason.GOES_WITH})
 Scored = Iterable[tuple[int, float]]
 
@@ -45,68 +43,56 @@ class Asked(NamedTuple):
     wanted: Filter
 
 
-def seen(call: Call) -> Seen:
-    """Return what conditions of a call read."""
-    program = call.program
-    if program is None or not program.reads:
-        return Seen(now=time.time() if program is None else program.clock())
-    return Seen(call.facts if call.state is not None else None, None, program.clock(), requested(call), call.ctx, program.edges)
-
-
-def planned(call: Call) -> Plan:
-    """Return what the rules that act on a call do."""
-    program = call.program
-    assert program is not None
-    return program.still(program.clock()) or program.plan(seen(call))
-
-
 class Acting:
     """The rules that act on a call, and what they have let into its answer so far."""
 
-    __slots__ = ("_bought", "_call", "_factors", "_floors", "_hides", "_rescore", "_view", "asked", "plan", "ranking", "relaxed")
+    __slots__ = (
+        "_before", "_bought", "_call", "_factors", "_floors", "_hides", "_ranking", "_rescore", "_whole",
+        "asked", "pins", "plan", "relaxed",
+    )  # fmt: skip
 
     def __init__(self, call: Call, plan: Plan, picks: Sequence[Pick] = ()) -> None:
         """Begin; what an answer holds already stays where it is."""
-        self._call, self.plan = call, plan
-        self._view: Seen | None = None
+        self._call, self.plan, self._before = call, plan, picks
         self.asked: list[Asked] = []
-        self.relaxed = False
+        self.relaxed = self._whole = False
+        self.pins = passing.pins(call, plan) if plan.pins and not picks else []
+        self._ranking: Ranking | None = None
+
+    @property
+    def ranking(self) -> Ranking:
+        """The answer on its way, begun when it is first asked for: one that is remembered never asks."""
+        return self._ranking or self._begun()
+
+    def _begun(self) -> Ranking:
+        call, plan = self._call, self.plan
         self._rescore, wanted, self._hides, self._floors, self._factors = plan.bound(self.view, call.limit)
         self._bought = _bought(call, plan, self.view()) if plan.bought else []
         if plan.unrepeated:
             self._bought += repeating.hidden(call, plan, self.view())
-        self.ranking = Ranking(wanted, call.limit, self._pins() if plan.pins and not picks else ())
-        if picks:
+        self._ranking = Ranking(wanted, call.limit, self.pins)
+        if self._before:
+            self._ranking.keep(self._before)
+        return self._ranking
+
+    @property
+    def room(self) -> int:
+        """How many places are left."""
+        return self._call.limit - len(self.pins) - len(self._before) if self._ranking is None else self._ranking.room
+
+    def keep(self, picks: Sequence[Pick]) -> None:
+        """Count picks as part of the answer; one that was remembered is whole, so nothing comes behind it."""
+        if not self._whole:
             self.ranking.keep(picks)
 
     def view(self) -> Seen:
         """Return what conditions read."""
-        if self._view is None:
-            self._view = seen(self._call)
-        return self._view
+        return seen(self._call)
 
     @property
     def first(self) -> Passing:
         """What passes the filter of the call and the rules."""
-        call, plan = self._call, self.plan
-        key = (call.wanted.key, self.relaxed)
-        found: Passing | None = plan.firsts.get(key)
-        if found is None:
-            found = plan.firsts[key] = self._passing()
-        return found
-
-    def _passing(self) -> Passing:
-        plan, catalogue = self.plan, self._call.snapshot.catalogue
-        if len(plan.firsts) >= _MOST_FIRSTS:
-            plan.firsts.clear()
-        passing = catalogue.passing(self._call.wanted)
-        allowed = plan.kept if self.relaxed else plan.allowed
-        if allowed is None and plan.added is None:
-            return passing
-        items = passing.items
-        if plan.added is not None:
-            items = items | (plan.added & catalogue.available)
-        return catalogue.first_of(items if allowed is None else items & allowed)
+        return passing.first(self._call, self.plan, self.relaxed)
 
     def choose(self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float]) -> list[Pick]:
         """Return what a list of (group number, score), best first, gives to the answer."""
@@ -115,7 +101,20 @@ class Acting:
             kept = list(scored)
             self.asked.append(Asked(lambda _: kept, reason, below, call.wanted))
             scored = kept
+        elif self._ranking is None and not self._before and isinstance(scored, Candidates):
+            return self._remembered(scored, reason, taken, below)
         return self._take(scored, reason, taken, below)
+
+    def _remembered(self, listed: Candidates, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float]) -> list[Pick]:
+        """Return what a kept list gives to an answer that holds nothing yet; a whole answer is remembered."""
+        key = remembered.key(self._call, self.plan, listed, reason)
+        if key is not None and (found := remembered.KEPT.find(key)) is not None:
+            self._whole = True
+            return [*found]
+        picks = self._take(listed, reason, taken, below)
+        if key is not None and len(picks) >= self.room:
+            remembered.KEPT.keep(key, tuple(picks))
+        return picks
 
     def popular(self, listed: str, reason: ItemReason, taken: frozenset[int]) -> list[Pick]:
         """Return what a popular list gives to the answer; that of everybody goes on with all other groups."""
@@ -134,8 +133,8 @@ class Acting:
     def enough(self, picks: Sequence[Pick]) -> bool:
         """Tell whether the kept list gave what it can: all that is wanted, or all but what rules kept back, as they would of another."""
         call = self._call
-        if len(picks) >= self.ranking.room or call.cached is None:
-            return len(picks) >= self.ranking.room
+        if len(picks) >= self.room or call.cached is None:
+            return len(picks) >= self.room
         place_of, hidden, banned = call.snapshot.catalogue.place_of, call.hidden(), call.banned
         first_of = call.snapshot.catalogue.passing(call.wanted).first_of
         groups = [place_of.get(number, -1) for number, _ in call.cached if number not in hidden]
@@ -161,12 +160,13 @@ class Acting:
         if self.relaxed or not any(one.action in NARROWING for one in self.plan.rules):
             return False
         self.relaxed, self._rescore, self._hides, self._floors, self._bought = True, None, (), (), []
-        self.ranking = Ranking(Wanted(), self._call.limit, self._pins() if self.plan.pins else ())
+        self.pins = passing.pins(self._call, self.plan) if self.plan.pins else []
+        self._ranking = Ranking(Wanted(), self._call.limit, self.pins)
         return True
 
     def may(self, item: int) -> bool:
         """Tell whether an item that marketing named for the worst day is not excluded."""
-        return self.plan.kept is None or bool(self.plan.kept[item])
+        return passing.may(self.plan, item)
 
     def short(self) -> str:
         """Return the rules that left too few items, as they are told."""
@@ -176,26 +176,13 @@ class Acting:
     def listed(self, listed: str) -> Iterator[tuple[int, float]]:
         """Yield a popular list as group numbers and scores."""
         place = 0
-        for start in range(0, min(len(found := self._popular(listed)), _MOST_POPULAR), _PIECE):
+        for start in range(0, min(len(found := passing.popular(self._call, self.plan, self.relaxed, listed)), _MOST_POPULAR), _PIECE):
             for number in found[start : start + _PIECE].tolist():
                 place += 1
                 yield number, 1.0 / place
 
-    def _popular(self, listed: str) -> Ints:
-        key = (listed, self._call.wanted.key, self.relaxed, "popular")
-        found: Ints | None = self.plan.firsts.get(key)
-        if found is None:
-            snapshot, first = self._call.snapshot, self.first
-            groups = snapshot.catalogue.group_index(snapshot.config.popular.get(listed, np.zeros(0, np.int64)))
-            groups = groups[first.groups[groups]]
-            if listed == "":
-                rest = np.flatnonzero(first.groups[:-1])[::-1]
-                groups = np.concatenate([groups, rest[~np.isin(rest, groups)]])
-            groups = groups[self.plan.thinned(first.first[groups], _SPARE)]
-            found = self.plan.firsts[key] = snapshot.catalogue.group_no[groups]
-        return found
-
     def _take(self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float]) -> list[Pick]:
+        ranking = self.ranking
         raw: dict[int, float] | None = None
         factors: Floats | None = None
         if self._rescore is not None:
@@ -203,7 +190,7 @@ class Acting:
             raw, factors = {}, self._factors if isinstance(scored, Candidates) else None
             scored = self._rescored(scored, self._rescore, factors, raw if self._floors or below else None)
         shown = self._shown(scored, reason, taken, below, raw)
-        return self.ranking.take(shown, last=reason is _POPULAR, multiplied=factors is not None)
+        return ranking.take(shown, last=reason is _POPULAR, multiplied=factors is not None)
 
     def _rescored(
         self, scored: Scored, rescore: Callable[[Ints, Floats], Floats], factors: Floats | None, raw: dict[int, float] | None
@@ -262,27 +249,6 @@ class Acting:
         if reason in _SCORED:
             return not any(score < least and (about is None or about(item)) for least, about in self._floors)
         return True
-
-    def _pins(self) -> list[tuple[int, Candidate]]:
-        """Return the pinned items that may be shown: in stock, not excluded, one a group."""
-        call, firsts = self._call, self.plan.firsts
-        found: list[tuple[int, int, Candidate]] | None = firsts.get("pins")
-        if found is None:
-            found = firsts["pins"] = self._pinnable()
-        banned = call.banned
-        return [(place, candidate) for place, group, candidate in found if group not in banned]
-
-    def _pinnable(self) -> list[tuple[int, int, Candidate]]:
-        catalogue, groups = self._call.snapshot.catalogue, set[int]()
-        found: list[tuple[int, int, Candidate]] = []
-        for place, indexes in self.plan.pins:
-            for item in indexes:
-                group = int(catalogue.group[item])
-                if catalogue.available[item] and group not in groups and self.may(item):
-                    groups.add(group)
-                    found.append((place, group, (item, 1.0, _PINNED)))
-                    break
-        return found
 
 
 def _head(scored: Scored) -> tuple[NDArray[Any], Floats, Iterator[tuple[int, float]]]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from app.core import ids
 from app.data.facts.domain import Seen
-from app.decisions.rules.plan import Plan, member
+from app.decisions.rules.members import member
+from app.decisions.rules.plan import Plan
 from app.decisions.rules.ranking import Member
 from app.serving.model import shown
 from app.serving.model.call import Call

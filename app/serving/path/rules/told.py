@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.decisions.rules.ranking import arranged
 from app.serving.model.call import NOBODY, Call
 from app.serving.model.outcome import Outcome, Pick
 from app.serving.path.rules.acting import Acting
@@ -12,8 +13,8 @@ def settle(call: Call, outcome: Outcome) -> None:
     """Put an answer's picks into their order, and tell where rules left too few."""
     ruled: Acting = call.ruled
     before = outcome.picks
-    if ruled.ranking.pins:
-        outcome.picks = ruled.ranking.arranged(before)
+    if ruled.pins:
+        outcome.picks = arranged(ruled.pins, before)
     if len(outcome.picks) < call.limit and (names := ruled.short()) and not call.widened:
         call.warnings = [*call.warnings, f"rules: {len(outcome.picks)} of {call.limit} items are left by {names}"]
     if call.explain:
@@ -45,7 +46,7 @@ def _without(call: Call, ruled: Acting, name: str) -> list[Pick]:
     for asked in ruled.asked:
         if acting.ranking.room <= 0:
             break
-        shown = [*picks, *(pinned for _, pinned in acting.ranking.pins)]
+        shown = [*picks, *(pinned for _, pinned in acting.pins)]
         taken = frozenset(int(group[index]) for index, _, _ in shown) or NOBODY
         more = acting.again(asked, taken)
         acting.ranking.keep(more)

@@ -2,7 +2,7 @@
 
 from app.decisions.rules.plan import Plan
 from app.serving.model.call import Call
-from app.serving.path.rules.acting import planned
+from app.serving.path.rules.viewing import planned
 from app.serving.path.rungs.lists import knows_too_little
 
 

@@ -41,7 +41,7 @@ class Climb:
         picks, call = self.outcome.picks, self.call
         limit, rungs = call.limit, self._rungs
         if call.ruled is not None:
-            limit -= len(call.ruled.ranking.pins)
+            limit -= len(call.ruled.pins)
         while len(picks) < limit and self._place < len(rungs):
             rung = rungs[self._place]
             self._place += 1
@@ -61,8 +61,8 @@ class Climb:
         """Return the groups whose items are in the outcome already."""
         group = self.call.snapshot.catalogue.group
         picks = self.outcome.picks
-        if self.call.ruled is not None and self.call.ruled.ranking.pins:
-            picks = [*picks, *(pinned for _, pinned in self.call.ruled.ranking.pins)]
+        if self.call.ruled is not None and self.call.ruled.pins:
+            picks = [*picks, *(pinned for _, pinned in self.call.ruled.pins)]
         return frozenset([int(group[index]) for index, _, _ in picks]) if picks else NOBODY
 
     def gave(self, picks: list[Pick]) -> None:
@@ -74,7 +74,7 @@ class Climb:
     def _taken(self, rung: Rung, more: list[Pick]) -> list[Pick]:
         outcome = self.outcome
         if self.call.ruled is not None:
-            self.call.ruled.ranking.keep(more)
+            self.call.ruled.keep(more)
         if outcome.picks:
             outcome.picks = outcome.picks + more
         else:
