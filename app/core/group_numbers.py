@@ -3,6 +3,8 @@
 A shop of 100,000 groups needs 17 bits a group where plain 32-bit numbers would take almost twice that.
 """
 
+import struct
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,3 +47,14 @@ def unpack_numbers(value: bytes, offset: int, count: int, planes: int) -> NDArra
         bits = np.unpackbits(packed.reshape(planes, row), axis=1, count=count, bitorder="little")
         halves[:, 1] = np.left_shift(bits.T, np.arange(planes, dtype=np.uint16)).sum(1, dtype=np.uint16)
     return halves.view("<u4").reshape(count)
+
+
+def first_numbers(value: bytes, offset: int, count: int, planes: int, few: int) -> list[int]:
+    """Decode the first few of `count` numbers that begin at `offset`, one by one."""
+    found = list(struct.unpack_from(f"<{few}H", value, offset))
+    at, row = offset + 2 * count, (count + 7) // 8
+    for plane in range(planes):
+        bits = int.from_bytes(value[at : at + (few + 7) // 8], "little")
+        found = [number | (bits >> place & 1) << 16 + plane for place, number in enumerate(found)]
+        at += row
+    return found

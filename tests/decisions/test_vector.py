@@ -85,3 +85,21 @@ def test_a_formula_gives_a_column_what_it_gives_each_item(text: str, rows: Any, 
         found = vector.number(formula.node, FACTS)(vector.Pool(np.arange(len(items)), scores, items, Seen(ctx=ctx)))
     found = np.broadcast_to(found, scores.shape)
     np.testing.assert_allclose(found, [np.nan if one is None else one for one in each], rtol=1e-12)
+
+
+def test_what_a_formula_reads_of_items_alone_is_computed_once_and_before_the_first_call() -> None:
+    class Counting(Columns):
+        read = 0
+
+        def numbers(self, name: str, key: str = "") -> Any:
+            self.read += 1
+            return super().numbers(name, key)
+
+    formula, items = language.formula("score * (1 + 0.1 * item.price) + ctx.bonus", FACTS), Counting([(10.0, None, None, None)] * 3)
+    assert formula is not None
+    score = vector.number(formula.node, FACTS)
+    vector.warm(score, items, 0.0)
+    for bonus, worth in (("1", 5.0), ("2", 6.0)):
+        pool = vector.Pool(np.array([0, 2]), np.array([2.0, 2.0]), items, Seen(ctx={"bonus": bonus}))
+        assert score(pool).tolist() == [worth, worth]
+    assert items.read == 1

@@ -44,6 +44,10 @@ async def test_people_of_a_named_segment_get_its_popular_items_and_others_do_not
     assert body["source"] == "segment"
     assert {one["category"] for one in body["items"]} == {"Hats"}
     assert {one["reason"] for one in (await answer("u3"))["items"]} <= {"popular", "popular_in_category"}
+    formula = {"action": "formula", "formula": "0 - item.price", "placements": ["banner"]}
+    assert (await send(shop, "PUT", "rules/cheap", formula)).status_code == 200
+    await shop.settled()
+    assert {one["reason"] for one in (await answer("u2"))["items"]} == {"popular_in_segment"}, "whatever a formula makes of the score"
     await named(shop, **placement)
     assert "popular_in_segment" not in {one["reason"] for one in (await answer("u2"))["items"]}
 

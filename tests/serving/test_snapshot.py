@@ -54,6 +54,15 @@ def test_a_catalogue_is_the_same_however_many_items_come_at_once(tmp_path: Path,
     assert catalogue(40, tmp_path, at_once).words["category"] == ["Bags", "Hats", "Shoes"]
 
 
+@pytest.mark.parametrize("groups", [[1, 2, 5], [3, 4, 9, 10], [1, 2_000_000, 2**31], [7]])
+def test_groups_are_found_by_number_however_far_the_numbers_lie_apart(groups: list[int]) -> None:
+    rows = Rows()
+    rows.add([record(number, group) for number, group in enumerate(groups, 1)])
+    found = build(rows, 0.0)
+    asked = [-1, 0, *groups, groups[-1] + 1, 2**40, groups[0] - 1]
+    assert found.group_index(asked).tolist() == [found.place_of.get(number, -1) for number in asked]
+
+
 def test_an_empty_catalogue_can_be_built_kept_and_asked(tmp_path: Path) -> None:
     found = build(Rows(tmp_path), 0.0)
     found.prepare()

@@ -162,6 +162,9 @@ class Program:
         items = self.items.at(now) if self._moves else self.items
         standing = [(place, one) for place, one in enumerate(self.rules) if one.begins <= now < one.ends]
         members = {place: one.members(self.facts, items) for place, one in standing}
+        for _, one in standing:
+            if one.score is not None:
+                vector.warm(one.score, items, now)
         later = [moment for one in self.rules for moment in (one.begins, one.ends) if moment > now]
         self.items, self._standing, self._members, self._plans, self._still = items, standing, members, {}, None
         if not any(one.when is not None for _, one in standing):

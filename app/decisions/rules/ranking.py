@@ -70,7 +70,8 @@ def lifted(score: float, factor: float) -> float:
 def multiplied(scores: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what `lifted` does of many scores."""
     with np.errstate(over="ignore"):
-        return np.clip(np.where(scores >= 0, scores * factors, scores / factors), -_LARGEST, _LARGEST)
+        moved = np.where(scores >= 0, scores * factors, scores / factors)
+    return np.minimum(np.maximum(moved, -_LARGEST), _LARGEST)
 
 
 class Ranking:

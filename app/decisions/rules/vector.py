@@ -125,19 +125,23 @@ def _finite(values: Any) -> Any:
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
-def _number(term: Term, facts: Facts) -> Vector | None:
-    """Return the function for whole arrays, None where there is none."""
+def _number(term: Term, facts: Facts, *, keeps: bool = True) -> Vector | None:
+    """Return the function for whole arrays, None where there is none; with `keeps` parts that items alone tell are kept as columns."""
     if not about_items(term, facts):
         read = compiled.number(term, facts)
         return lambda pool: np.nan if (found := read(pool.view)) is None else found
     if isinstance(term, Fact):
         return _fact(term.ref, facts)
+    if keeps and checking.subjects(term, facts) <= {Subject.ITEM} and not any(ref.name == "score" for ref in refs(term)):
+        made = _number(term, facts, keeps=False)
+        return None if made is None else lambda pool: _column_of(term, made, pool.items)[pool.at]
     if isinstance(term, Arithmetic):
-        return _binary(_ARITHMETIC[term.op], [term.left, term.right], facts, settle=term.op == "/")
+        return _binary(_ARITHMETIC[term.op], [term.left, term.right], facts, keeps, settle=term.op == "/")
     if isinstance(term, Function) and term.name in _FUNCTIONS:
-        return _binary(_FUNCTIONS[term.name], term.arguments, facts, settle=True)
+        return _binary(_FUNCTIONS[term.name], term.arguments, facts, keeps, settle=True)
     if isinstance(term, Choice):
-        then, otherwise, when = _number(term.then, facts), _number(term.otherwise, facts), _when(term.when, facts)
+        then, otherwise = (_number(one, facts, keeps=keeps) for one in (term.then, term.otherwise))
+        when = _when(term.when, facts)
         if then is None or otherwise is None or when is None:
             return None
         return lambda pool: np.where(when(pool), then(pool), otherwise(pool))
@@ -152,9 +156,9 @@ def _fact(ref: Ref, facts: Facts) -> Vector | None:
     return lambda pool: pool.items.numbers(ref.name, ref.key)[pool.at]
 
 
-def _binary(op: Callable[..., Any], terms: Sequence[Term], facts: Facts, *, settle: bool) -> Vector | None:
+def _binary(op: Callable[..., Any], terms: Sequence[Term], facts: Facts, keeps: bool, *, settle: bool) -> Vector | None:
     """Return an operation over arrays; those that may leave the numbers `settle` at once, so that nothing finite is made of it again."""
-    parts = [_number(one, facts) for one in terms]
+    parts = [_number(one, facts, keeps=keeps) for one in terms]
     if any(one is None for one in parts):
         return None
     reads: list[Vector] = [one for one in parts if one is not None]
@@ -182,3 +186,18 @@ def _kept(test: Test, facts: Facts, items: Columns) -> Bools:
     if test not in kept:
         kept[test] = holds(test, facts, items)
     return kept[test]
+
+
+def _column_of(term: Term, made: Vector, items: Columns) -> Floats:
+    """Return what a part of a formula that items alone tell comes to for all of them, computed once for each picture of them."""
+    kept: dict[Any, Floats] = items.__dict__.setdefault("_told", {})
+    if term not in kept:
+        every = np.arange(len(items))
+        kept[term] = np.broadcast_to(made(Pool(every, np.zeros(len(items)), items, Seen(now=items.now))), every.shape)
+    return kept[term]
+
+
+def warm(score: Vector, items: Columns, now: float) -> None:
+    """Compute what a formula reads of all items, so that no call waits for it."""
+    with np.errstate(all="ignore"):
+        score(Pool(np.zeros(0, np.int64), np.zeros(0), items, Seen(now=now, request={}, ctx={})))

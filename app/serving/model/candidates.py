@@ -21,6 +21,7 @@ from app.core import group_numbers
 
 FORMAT = 2
 EXACT = 12
+_NEAR = 20
 _ALL = 255
 _LEVELS = 255
 _LARGEST = 1e30
@@ -64,8 +65,16 @@ class Candidates:
         return np.concatenate([numbers, rest[0]]), np.concatenate([scores, rest[1]])
 
     def _later(self) -> Iterator[tuple[int, float]]:
-        if (rest := self._rest()) is not None:
-            yield from zip(rest[0].tolist(), rest[1].tolist(), strict=True)
+        """Yield what is behind the first: a few entries one by one, since few read further, and the others in one go."""
+        value, rest, near = self.value, self._count - self._exact, min(_NEAR, self._count - self._exact)
+        at = len(value) - rest
+        least, step = _SCALE.unpack_from(value, at - _SCALE.size)
+        if not math.isfinite(least + step):
+            return
+        numbers = group_numbers.first_numbers(value, _HEAD.size + 8 * self._exact, rest, value[_HEAD.size - 1], near)
+        yield from zip(numbers, [least + step * level for level in value[at : at + near]], strict=True)
+        if near < rest and (found := self._rest()) is not None:
+            yield from zip(found[0][near:].tolist(), found[1][near:].tolist(), strict=True)
 
     def _rest(self) -> tuple[NDArray[np.uint32], NDArray[np.float64]] | None:
         """Decode all but the first entries; None where their scores cannot be told."""

@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 
 
 # built over item and group numbers, item ids and words alone
-_LASTING = ("index_of", "place_of", "numbers", "categories", "_comparable", "_by_group", "fields")
+_LASTING = ("index_of", "place_of", "_by_number", "numbers", "categories", "_comparable", "_by_group", "fields")
 # What filters pass is kept up to so many bytes, but always of so many filters.
 _MASK_BYTES, _LEAST_MASKS, _MOST_MASKS = 128 * 2**20, 32, 512
 
@@ -136,6 +136,15 @@ class Catalogue:
         return order, np.searchsorted(self.group[order], np.arange(len(self.group_no) + 1))
 
     @cached_property
+    def _by_number(self) -> Ints | None:
+        """Group index by group number, -1 where there is none, as for 0 and the last place; None where numbers lie far apart."""
+        if self.group_no[0] < 1 or self.group_no[-1] > 8 * len(self.group_no):
+            return None
+        found = np.full(int(self.group_no[-1]) + 2, -1, np.int64)
+        found[self.group_no] = np.arange(len(self.group_no))
+        return found
+
+    @cached_property
     def _masks(self) -> dict[str, "Passing"]:
         return {}
 
@@ -157,7 +166,7 @@ class Catalogue:
     def prepare(self) -> None:
         """Build the indexes that are otherwise built on first use."""
         self.index_of, self.place_of, self.numbers, self.categories, self._comparable, self.cells, self._by_group, self._masks, self.shelves  # noqa: B018 - reading a cached property builds it
-        self.fields  # noqa: B018
+        self.fields, self.group_index(())
 
     def take_over(self, before: "Catalogue") -> None:
         """Use the objects of an earlier catalogue for the items that both begin with, which are most: new items have higher numbers."""
@@ -192,6 +201,8 @@ class Catalogue:
         wanted = np.asarray(group_nos, np.int64)
         if not len(self.group_no):
             return np.full(wanted.shape, -1, np.int64)
+        if (table := self._by_number) is not None:
+            return table.take(wanted, mode="clip")
         place = np.minimum(np.searchsorted(self.group_no, wanted), len(self.group_no) - 1)
         return np.where(self.group_no[place] == wanted, place, -1)
 

@@ -2,36 +2,32 @@
 
 # long: one call's rules, from the plan to the picks
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.data.facts.domain import Seen
 from app.decisions.placements.domain import Filter
 from app.decisions.rules.members import member
 from app.decisions.rules.plan import NARROWING, Plan
-from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted, multiplied
+from app.decisions.rules.ranking import Candidate, Member, Ranking, Wanted
 from app.decisions.rules.vector import Floats
 from app.serving.model.call import Call
 from app.serving.model.candidates import Candidates
 from app.serving.model.outcome import ItemReason, Pick
 from app.serving.path.rules import passing, remembered, repeating
+from app.serving.path.rules.rescoring import Scored, rescored
 from app.serving.path.rules.viewing import planned, seen
-from app.serving.snapshot.catalogue import Ints, Passing
+from app.serving.snapshot.catalogue import Passing
 from app.serving.snapshot.rules.programs import FILTER
 
 _DAY = 86_400
 # so many of a popular list are looked at for one answer
 _MOST_POPULAR = 5_000
 _PIECE = 64
-# so many of a list are scored by a formula
-_MOST_RESCORED = 500
 _FOR_YOU, _AGAIN, _POPULAR = ItemReason.FOR_YOU, ItemReason.BOUGHT_BEFORE, ItemReason.POPULAR
 _SCORED = frozenset({ItemReason.FOR_YOU, ItemReason.GOES_WITH})
-Scored = Iterable[tuple[int, float]]
 
 
 class Asked(NamedTuple):
@@ -188,27 +184,9 @@ class Acting:
         if self._rescore is not None:
             # a kept list is looked at as a whole, so its factors go along
             raw, factors = {}, self._factors if isinstance(scored, Candidates) else None
-            scored = self._rescored(scored, self._rescore, factors, raw if self._floors or below else None)
+            scored = rescored(scored, self._call.snapshot.catalogue, self.first, self._rescore, factors, raw)
         shown = self._shown(scored, reason, taken, below, raw)
         return ranking.take(shown, last=reason is _POPULAR, multiplied=factors is not None)
-
-    def _rescored(
-        self, scored: Scored, rescore: Callable[[Ints, Floats], Floats], factors: Floats | None, raw: dict[int, float] | None
-    ) -> Iterator[tuple[int, float]]:
-        """Yield the head of a list by the scores of a formula, then the rest as it is; `raw` is filled with the scores before."""
-        numbers, scores, rest = _head(scored)
-        if len(numbers):
-            items = self.first.first[self._call.snapshot.catalogue.group_index(numbers)]
-            good = items >= 0
-            items, numbers, scores = items[good], numbers[good], scores[good]
-            fresh = rescore(items, scores)
-            if raw is not None:
-                raw.update(zip(numbers.tolist(), scores.tolist(), strict=True))
-            if factors is not None:
-                fresh = multiplied(fresh, factors[items])
-            order = np.argsort(-fresh, kind="stable")
-            yield from zip(numbers[order].tolist(), fresh[order].tolist(), strict=True)
-        yield from rest
 
     def _shown(
         self, scored: Scored, reason: ItemReason, taken: frozenset[int], below: Mapping[int, float], raw: Mapping[int, float] | None
@@ -249,15 +227,6 @@ class Acting:
         if reason in _SCORED:
             return not any(score < least and (about is None or about(item)) for least, about in self._floors)
         return True
-
-
-def _head(scored: Scored) -> tuple[NDArray[Any], Floats, Iterator[tuple[int, float]]]:
-    """Return the first group numbers and scores of a list, and the others; of a kept list all are first."""
-    if isinstance(scored, Candidates):
-        return *scored.arrays(), iter(())
-    rest = iter(scored)
-    head = list(islice(rest, _MOST_RESCORED))
-    return np.array([number for number, _ in head], np.int64), np.array([score for _, score in head], np.float64), rest
 
 
 def _bought(call: Call, plan: Plan, view: Seen) -> list[tuple[frozenset[int], Member]]:
