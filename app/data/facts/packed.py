@@ -20,6 +20,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import orjson
@@ -119,12 +120,9 @@ class PersonFacts:
 
     def __init__(self, value: bytes, lengths: tuple[int, ...]) -> None:
         self._value = value
-        ends = [HEAD.size]
-        for length in lengths:
-            ends.append(ends[-1] + length)
-        self._at = ends
+        self._at = list(accumulate(lengths, initial=HEAD.size))
         self._profile: tuple[Any, ...] | None = None
-        start = ends[0]
+        start = HEAD.size
         if lengths[0] and value[start] == PROFILE_FORMAT:
             self._profile = _PROFILE.unpack_from(value, start)
         self.newest = self._profile[2] if self._profile else 0

@@ -19,4 +19,5 @@ def planned(call: Call) -> Plan:
     """Return what the rules that act on a call do."""
     program = call.program
     assert program is not None
-    return program.still(program.clock()) or program.plan(seen(call))
+    still = None if program.late else program.still(program.clock())
+    return still or program.plan(seen(call))
