@@ -162,9 +162,9 @@ async def test_a_page_shows_everybody_the_same_choice_but_nobody_what_they_bough
 
 
 def test_a_memory_is_bounded_and_keeps_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembered, "_MOST", 3)
+    monkeypatch.setattr(remembered, "_MOST_BYTES", 6_000)
     memory = Remembered()
     for number in range(20):
-        memory.keep((number,), ())
-        assert memory.find((0,)) == (), number
-    assert sum(memory.find((number,)) is not None for number in range(20)) <= 6
+        memory.keep((bytes(2_000), number), ())
+        assert memory.find((bytes(2_000), 0)) == (), number
+    assert sum(memory.find((bytes(2_000), number)) is not None for number in range(20)) <= 6

@@ -9,9 +9,11 @@ from app.serving.model.candidates import Candidates
 from app.serving.model.outcome import ItemReason, Pick
 from app.serving.path.rules.viewing import seen
 
-# two generations of so many answers, about 1.4 kB each
-_MOST = 6_000
+# two generations of so many bytes; a choice takes so many beside its list, and so many for each item
+_MOST_BYTES = 8 * 2**20
+_A_CHOICE, _AN_ITEM = 400, 110
 Key = tuple[Any, ...]
+"""All that a choice hangs on, the list's own bytes first."""
 
 
 class Remembered:
@@ -20,6 +22,7 @@ class Remembered:
     def __init__(self) -> None:
         self._young: dict[Key, Sequence[Pick]] = {}
         self._old: dict[Key, Sequence[Pick]] = {}
+        self._bytes = 0
 
     def find(self, key: Key) -> Sequence[Pick] | None:
         """Return a choice that was made before."""
@@ -30,9 +33,10 @@ class Remembered:
 
     def keep(self, key: Key, picks: Sequence[Pick]) -> None:
         """Remember a choice."""
-        if len(self._young) >= _MOST:
-            self._old, self._young = self._young, {}
+        if self._bytes >= _MOST_BYTES:
+            self._old, self._young, self._bytes = self._young, {}, 0
         self._young[key] = picks
+        self._bytes += _A_CHOICE + len(key[0]) + _AN_ITEM * len(picks)
 
 
 KEPT = Remembered()
@@ -50,7 +54,7 @@ def key(call: Call, plan: Plan, listed: Candidates, reason: ItemReason) -> Key |
     else:
         # what they bought and saw, as a list that is current names it too
         whose = call.state.digest if call.state is not None else 0
-    asked = (plan.number, listed.value, call.limit, call.wanted.key, reason, call.banned, whose)
+    asked = (listed.value, plan.number, call.limit, call.wanted.key, reason, call.banned, whose)
     if not plan.hangs:
         return asked
     view = seen(call)
