@@ -48,3 +48,25 @@ async def test_recorded_requests_are_asked_again_and_templates_tried(line: Line,
     draft.write_text(json.dumps({**shown, "text": {**shown["text"], "frame": "Hello\n" + shown["text"]["frame"]}}))
     said, _ = await line.run("templates", "dry-run", "grid", draft, "--people", "5", "--sentence")
     assert "answers would look other than now." in said
+
+
+async def test_a_draft_of_a_segment_is_tried_on_people_of_the_last_hour(line: Line, tmp_path: Path) -> None:
+    await line.run("rebuild")
+    told = await line.json("segments", "dry-run", "buyers", "--when", "orders > 0")
+    assert told["people"] > 0
+    assert (told["published"], told["entering"], told["leaving"]) == (0, told["draft"], 0)
+    assert len(told["entering_examples"]) == min(told["draft"], 10)
+    draft = tmp_path / "buyers.json"
+    draft.write_text(json.dumps({"fact": "orders", "is": ">", "value": 0}))
+    assert (await line.json("segments", "dry-run", "buyers", "--when", draft))["when"] == told["when"]
+    draft.write_text(json.dumps({"when": "views > 0"}))
+    await line.run("segments", "publish", "buyers", draft, "--draft")
+    assert (await line.json("segments", "dry-run", "buyers"))["when"] == "views > 0"
+    draft.write_text("{}")
+    await line.run("segments", "publish", "a-list", draft)
+    _, said = await line.run("segments", "dry-run", "a-list", status=1)
+    assert said == "error: the segment a-list is a list: name a condition with --when\n"
+    _, said = await line.run("segments", "dry-run", "buyers", "--when", "ordrs > 0", status=1)
+    assert "did you mean orders?" in said
+    _, said = await line.run("segments", "dry-run", "nobodys", status=1)
+    assert "nobodys" in said

@@ -14,7 +14,7 @@ from app.dashboard import nav
 from tests.browser import launched
 from tests.conftest import needs
 from tests.dashboard.site import Site
-from tests.dashboard.test_people import waited
+from tests.dashboard.test_people import sent, waited
 
 pytestmark = [pytest.mark.system, needs("chromium")]
 HOSTILE = "<img src=x onerror=alert(1)>\"'`{{7*7}}${7*7}"
@@ -145,6 +145,31 @@ def test_a_dry_run_of_the_worker_is_accessible_from_its_progress_to_its_report(
         result = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "iframes": False})
         assert [one["id"] for one in result.response["violations"] if one["impact"] in ("serious", "critical")] == []
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert wrong == []
+    page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_a_segment_tried_in_its_builder_is_accessible_and_stays_in_its_place(
+    chromium: Chromium, site: Site, scheme: str, width: int
+) -> None:
+    sent(site, "looked-tried")
+    with site.admin() as admin:
+        assert admin.patch("/v1/admin/people/looked-tried/traits", json={"looked_town": "Ghent"}).status_code == 200
+    page, wrong = opened(chromium, site, scheme, width)
+    page.goto(f"{site.url}/segments/new?name=looked-draft")
+    page.fill("#when", 'trait.looked_town = "Ghent"')
+
+    def counted() -> bool:
+        page.click("button[value=try]")
+        return page.locator("#tried a[href='/people/looked-tried']").count() > 0
+
+    waited(counted)
+    assert page.input_value("#when") == 'trait.looked_town = "Ghent"'
+    page.wait_for_selector("[aria-label=Fact]")
+    result = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]})
+    assert [one["id"] for one in result.response["violations"] if one["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert wrong == []
     page.context.close()
 

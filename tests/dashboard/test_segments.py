@@ -133,6 +133,33 @@ def test_drafts_versions_roll_back_and_deletion_are_those_of_all_documents(site:
     assert "not published" in browser.get("/segments/kept")
 
 
+def test_a_draft_is_tried_on_people_of_the_last_hour_before_it_is_published(site: Site, browser: Browser) -> None:
+    user = "tried/first?"
+    published(site, "tried-seg", "views > 0")
+    sent(site, user)
+    waited(lambda: user in members(site, "tried-seg"))
+    form = {"when": "views > 1000", "description": "Tried", "base": "1", "act": "try"}
+    page = browser.post("/segments/tried-seg", **form)
+    assert re.search(r"with events in the last hour 0 would be in it: 0 would enter and [\d,]+ leave\.", page)
+    assert "views &gt; 1000" in page
+    assert 'value="Tried"' in page
+    leaving = page.split('aria-label="Would leave"')[1]
+    assert 'href="/people/' in leaving
+    assert "Nobody of them would enter." in page
+    assert segment(site, "tried-seg")["when"] == "views > 0"
+    rows = browser.post("/segments/tried-seg", **{**form, "document": json.dumps({"fact": "views", "is": ">", "value": 0})})
+    assert "nobody would enter or leave" in rows
+    wrong = browser.post("/segments/tried-seg", 422, **{**form, "when": "vews > 1"})
+    assert "did you mean views?" in html.unescape(wrong)
+    assert 'id="tried"' not in wrong
+    marketer = site.browser(Role.MARKETER).post("/segments/tried-seg", **form)
+    assert "would enter and" in marketer
+    assert "Would leave" in marketer
+    assert 'href="/people/' not in marketer
+    site.browser(Role.VIEWER).post("/segments/tried-seg", 403, **form)
+    assert 'value="try"' not in site.browser(Role.VIEWER).get("/segments/tried-seg/edit")
+
+
 def test_a_list_takes_pasted_ids_or_a_file_and_tells_whom_nobody_knows(site: Site, browser: Browser) -> None:
     first, second = site.kept.people[0].user_id, site.kept.people[1].user_id
     assert 'name="when"' not in browser.get("/segments/new?name=vips&of=list")

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
+from app.access.domain import EVERYTHING, ClientKind, Principal
 from app.commands.context import DEFAULT, Context, Tenant, fail, show, with_database
 from app.commands.documents import WHO, content, group
 from app.core.errors import NotFound
 from app.data.conditions.syntax import Wrong
 from app.data.segments import estimating, members
 from app.decisions.segments.api import lines, read_ids, upload
+from app.decisions.segments.dry_run import tried
 from app.decisions.segments.kind import KIND
+from app.documents.service import history
 
 app = group(KIND, "Segments of people: by a condition, or a list.")
 Name = Annotated[str, typer.Argument(help="Its name.")]
@@ -33,6 +36,29 @@ def estimate(
             fail(str(error))
         found = await estimating.estimate(context.db, context.tenant, wanted)
         return {**found._asdict(), "sentence": wanted.sentence, "when": wanted.text, "document": wanted.document}
+
+    show(with_database(work, tenant))
+
+
+@app.command("dry-run")
+def dry_run(
+    name: Name,
+    when: Annotated[
+        str | None, typer.Option(help="The draft: a condition, or a JSON file that holds one; default: the newest version.")
+    ] = None,
+    tenant: Tenant = DEFAULT,
+) -> None:
+    """Tell of people of the last hour whom a draft lets in, who would enter and leave."""
+    written: Any = content(Path(when)) if when is not None and when.endswith(".json") else when
+
+    async def work(context: Context) -> dict[str, Any]:
+        draft = written
+        if draft is None:
+            draft = (await history(context.db, KIND, context.tenant, name))[0].body.get("when")
+        if draft is None:
+            fail(f"the segment {name} is a list: name a condition with --when")
+        caller = Principal(context.tenant, 0, WHO, ClientKind.SERVICE, EVERYTHING, "", "popular")
+        return (await tried(context.db, caller, name, draft)).model_dump(mode="json")
 
     show(with_database(work, tenant))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
@@ -40,15 +40,20 @@ async def dry_run(
     body: schemas.EstimateIn,
 ) -> schemas.DryRunOut:
     """Try a draft of a segment."""
+    with or_unavailable("Nothing can be tried now; try again."):
+        return await tried(db, caller, name, body.when)
+
+
+async def tried(db: Database, caller: Principal, name: str, when: str | dict[str, Any]) -> schemas.DryRunOut:
+    """Judge people of the last hour by a draft of a segment; raises Invalid where the draft cannot be read."""
     named(KIND, name)
     since = clock.now() - _LATELY
-    with or_unavailable("Nothing can be tried now; try again."):
-        try:
-            wanted, _ = await estimating.read(db, caller.tenant, body.when)
-        except Wrong as error:
-            raise Invalid(str(error), errors=[{"field": "when", "message": str(error)}]) from error
-        found = await recent(db, caller.tenant, name, wanted, since)
-        entering, leaving = await _examples(db, caller, name, found.entering), await _examples(db, caller, name, found.leaving)
+    try:
+        wanted, _ = await estimating.read(db, caller.tenant, when)
+    except Wrong as error:
+        raise Invalid(str(error), errors=[{"field": "when", "message": str(error)}]) from error
+    found = await recent(db, caller.tenant, name, wanted, since)
+    entering, leaving = await _examples(db, caller, name, found.entering), await _examples(db, caller, name, found.leaving)
     return schemas.DryRunOut(
         name=name, sentence=wanted.sentence, when=wanted.text, since=since, people=found.people, published=found.published,
         draft=found.draft, entering=len(found.entering), leaving=len(found.leaving), cut=found.cut, entering_examples=entering,

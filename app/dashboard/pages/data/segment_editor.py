@@ -12,8 +12,10 @@ from app.dashboard.api_client import ApiProblem, part
 from app.dashboard.context import Here, Visit
 from app.dashboard.pages.content import editing
 from app.dashboard.pages.data.facts import plain
+from app.dashboard.pages.data.people import BY, address
 from app.dashboard.pages.data.segments import KIND
 from app.dashboard.render import number, percent
+from app.dashboard.ui.table import Column, Table
 from app.decisions.segments.kind import worth
 
 router = APIRouter(prefix="/segments")
@@ -21,6 +23,11 @@ _FIELDS = "all|any|not|known|holds|fact|is|in|not_in|value|other|contains"
 _PLACE = re.compile(rf"^(?:at character (?P<character>\d+)|(?P<field>(?:{_FIELDS})(?:\.\w+)*)): ")
 _MOST_WORDS = 500
 _EMPTY = "Write a condition first: without one nobody would be in it."
+_PEOPLE = (Column("value", "Person", sortable=False), Column("what", "Known by", "badge", sortable=False, wide=True))
+_MOVES = (
+    ("entering", "Would enter", "Nobody of them would enter."),
+    ("leaving", "Would leave", "Nobody of them would leave."),
+)  # fmt: skip
 
 
 @router.get("/new")
@@ -57,7 +64,7 @@ async def estimate(
 
 @router.post("/{name}")
 async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", base: Annotated[int, Form()] = 0) -> Response:
-    """Publish a segment, or keep it as a draft."""
+    """Publish a segment, keep it as a draft, or try it on people of the last hour."""
     form = await visit.request.form()
     body: dict[str, Any] = {"description": str(form.get("description", "")).strip(), "when": None}
     rows = str(form.get("document", ""))
@@ -68,6 +75,9 @@ async def save(visit: Here, name: str, act: Annotated[str, Form()] = "publish", 
             body["when"] = (await _asked(visit, rows, is_document=True))["when"] if rows else text
             if not body["when"]:
                 raise ApiProblem(422, "invalid", _EMPTY, [{"field": "when", "message": _EMPTY}])
+            if act == "try":
+                trial = await visit.api.send("POST", f"/v1/admin/segments/{part(name)}/dry-run", {"when": body["when"]})
+                return await _edit(visit, name, body, base, {"trial": _tried(trial), "live": base > 0})
         made = await editing.save(visit, KIND, name, body, base, draft=act == "draft")
     except ApiProblem as problem:
         body["when"] = None if form.get("of") == "list" else text
@@ -89,6 +99,36 @@ def problems(problem: ApiProblem) -> list[dict[str, Any]]:
         message = one["message"][place.end() :] if place else one["message"]
         found.append({"field": one["field"], "message": message, "place": field or "", "character": int(character) if character else None})
     return found
+
+
+def _tried(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a dry run with a sentence, its figures, and who would enter and leave as tables where they are named."""
+    people, stay = found["people"], found["draft"] - found["entering"]
+    named = found["entering_examples"] or found["leaving_examples"]
+    share = f"{percent(found['draft'] / people)} of {number(people)}" if people else ""
+    return {
+        "told": _told(found),
+        "tiles": [
+            ("In it now", number(found["published"]), f"of {number(people)}"), ("In it by the draft", number(found["draft"]), share),
+            ("Would enter", number(found["entering"]), ""), ("Would leave", number(found["leaving"]), f"{number(stay)} stay"),
+        ],
+        "cut": found["cut"],
+        "moves": [(title, _table(key, found, empty)) for key, title, empty in _MOVES] if named else [],
+    }  # fmt: skip
+
+
+def _told(found: dict[str, Any]) -> str:
+    if not found["people"]:
+        return "Nobody whose facts are known had an event in the last hour, so that there is nobody to try it on."
+    who = f"Of {number(found['people'])} {'person' if found['people'] == 1 else 'people'} with events in the last hour"
+    if not found["entering"] and not found["leaving"]:
+        return f"{who} nobody would enter or leave; {number(found['draft'])} would be in it."
+    return f"{who} {number(found['draft'])} would be in it: {number(found['entering'])} would enter and {number(found['leaving'])} leave."
+
+
+def _table(key: str, found: dict[str, Any], empty: str) -> Table:
+    rows = [{**one, "what": BY[one["kind"]], "to": address(one["value"], one["kind"])} for one in found[f"{key}_examples"]]
+    return Table(key, _PEOPLE, rows, link="to", total=found[key], empty=empty)
 
 
 async def _asked(visit: Visit, written: str, *, is_document: bool) -> dict[str, Any]:
@@ -115,7 +155,7 @@ async def _edit(visit: Visit, name: str, body: dict[str, Any], base: int, more: 
         "segment": [one["name"] for one in segments["segments"] if one["name"] != name],
         "trait": [one["value"] for one in traits["keys"]],
     }
-    values = {"live": False, "problems": [], "conflict": None, "rows": "", **more}
+    values = {"live": False, "problems": [], "conflict": None, "rows": "", "trial": None, **more}
     when = body.get("when")
     text = when if isinstance(when, str) else "" if when is None else None
     if text is None:
