@@ -42,7 +42,7 @@ from app.operations import answers
 from app.operations import api as operations_api
 from app.operations import signals as signal_series
 from app.operations.items import api as items_api
-from app.plugins import DOCUMENTS, RECOMMENDERS, document_kind
+from app.plugins import DOCUMENTS, RECOMMENDERS, document_kind, users
 from app.sends import api as sends_api
 from app.serving import comparing, preview
 from app.serving.clickback import clicks, pixel
@@ -76,7 +76,7 @@ ROUTERS = (
     segments_dry_run.router,
     segments_api.router,  # before the documents: it says more of one
     clusters_api.router,
-    *(documents_api.router(document_kind(plural)) for plural in DOCUMENTS),
+    *(documents_api.router(document_kind(plural), users) for plural in DOCUMENTS),
     *(preview.router(document_kind(plural)) for plural in ("placements", "templates")),
     *(dry_run_api.router(document_kind(plural)) for plural in ("placements", "rules", "templates")),
     dry_runs_api.router,

@@ -19,7 +19,7 @@ from app.core.errors import Problem
 from app.documents import service, store
 from app.documents.kinds import Document, Facts, Finding, Kind, named, named_items, read
 from app.documents.service import Change
-from app.plugins import DOCUMENTS, RECOMMENDERS, document_kind
+from app.plugins import DOCUMENTS, RECOMMENDERS, document_kind, users
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A JSON file; what `show` prints can be published.")]
@@ -136,7 +136,7 @@ def group(kind: Kind[Any], about: str) -> typer.Typer:
     @made.command("delete", help=f"Take a {kind.table} out of use; its versions stay, and `rollback` brings it back.")
     def delete(name: Name, tenant: Tenant = DEFAULT) -> None:
         _guarded(lambda: named(kind, name))
-        with_database(lambda c: service.delete(c.db, kind, c.tenant, name, c.settings, Change(WHO)), tenant)
+        with_database(lambda c: service.delete(c.db, kind, c.tenant, name, c.settings, Change(WHO), users), tenant)
         typer.echo(f"{name} is no longer published")
 
     return made

@@ -16,7 +16,7 @@ from app.core.outage import or_unavailable
 from app.core.resources import Configured, Db
 from app.core.texts import STORABLE, Texts
 from app.documents import service, store
-from app.documents.kinds import Document, Finding, Kind
+from app.documents.kinds import Document, Finding, Kind, Users
 from app.documents.service import Change
 
 Reader = Annotated[Principal, Depends(require(Scope.ADMIN_READ))]
@@ -89,8 +89,8 @@ def shapes(kind: Kind[Any]) -> tuple[type[BaseModel], type[BaseModel], type[Base
 
 
 # long: the routes of a kind, one below the other
-def router(kind: Kind[Any]) -> APIRouter:
-    """Return the routes under `/v1/admin/<kind>s`."""
+def router(kind: Kind[Any], users: Users) -> APIRouter:
+    """Return the routes under `/v1/admin/<kind>s`; `users` tells what names a document, which then stays."""
     made = APIRouter(prefix=f"/v1/admin/{kind.plural}", tags=[kind.plural], responses={**PROTECTED, **problems(503)})
     written, one, many = shapes(kind)
     Written = Annotated[Texts, Body(), _As(written)]  # noqa: N806 - a type
@@ -214,11 +214,11 @@ def router(kind: Kind[Any]) -> APIRouter:
         "/{name}",
         status_code=204,
         responses=problems(400, 404, 409, 412),
-        description=f"Take a {kind.table} out of use; its versions stay, and `rollback` brings it back.",
+        description=f"Take a {kind.table} out of use; its versions stay, and `rollback` brings it back. Refused while something names it.",
     )
     async def delete(db: Db, settings: Configured, caller: Editor, name: Name, if_match: IfMatch = "") -> None:
         with or_unavailable(later):
             wanted = Change(caller.who, expected(if_match))
-            await service.delete(db, kind, caller.tenant, name, settings, wanted)
+            await service.delete(db, kind, caller.tenant, name, settings, wanted, users)
 
     return made

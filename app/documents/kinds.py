@@ -65,9 +65,10 @@ class Facts(Protocol):
 
 Names = Mapping[str, Collection[str]]
 Check = Callable[[Any, Names, Facts | None], Iterable[Finding]]
-# These ask the database: what is found in a document of a tenant, by its name, and which documents rest on the one of a name.
+# These ask the database: what is found in a document of a tenant, by its name, and what names the document of a kind and name, in words.
 Look = Callable[[Database, int, str, Any], Awaitable[list[Finding]]]
-Users = Callable[[Database, int, str], Awaitable[list[str]]]
+Users = Callable[[Database, int, str, str], Awaitable[list[str]]]
+Naming = Callable[[Mapping[str, Any]], Collection[tuple[str, str]]]
 Trial = Callable[[Any, Facts | None], Awaitable[str | None]]
 
 
@@ -75,7 +76,8 @@ Trial = Callable[[Any, Facts | None], Awaitable[str | None]]
 class Kind(Generic[Model]):
     """A kind of document: its table (`<table>`, `<table>_version`), its model, the ones a fresh shop has, those that must stay, and
     its check, which gets the names of what is published by kind and, where they are known, facts of the shop. What a check may not do in
-    this process `trial` does elsewhere; it says what is wrong. `look` finds what only the database knows, `users` who rests on a document.
+    this process `trial` does elsewhere; it says what is wrong. `look` finds what only the database knows, `naming` the other documents that
+    one names, as (table, name): these cannot be deleted.
     """
 
     table: str
@@ -83,10 +85,9 @@ class Kind(Generic[Model]):
     defaults: Mapping[str, Model]
     check: Check
     lasting: Callable[[Any], Collection[str]]
-    used: str = ""
     trial: Trial | None = None
     look: Look | None = None
-    users: Users | None = None
+    naming: Naming | None = None
 
     @property
     def plural(self) -> str:

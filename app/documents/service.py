@@ -10,7 +10,9 @@ from pydantic import BaseModel
 from app.core.db import Database
 from app.core.errors import Conflict, Invalid, NotFound
 from app.documents import store
-from app.documents.kinds import Document, Facts, Finding, Kind, Names, named, nearest, read
+from app.documents.kinds import Document, Facts, Finding, Kind, Names, Users, named, nearest, read
+
+_MOST_TOLD = 10
 
 
 class Change(NamedTuple):
@@ -134,17 +136,15 @@ async def rollback(db: Database, kind: Kind[Any], tenant: int, name: str, versio
     return await show(db, kind, tenant, name)
 
 
-async def delete(db: Database, kind: Kind[Any], tenant: int, name: str, lasting: Any, change: Change) -> None:
-    """Take a document out of use and keep its history; raises NotFound, Conflict for one that others rest on, and Changed."""
+async def delete(db: Database, kind: Kind[Any], tenant: int, name: str, lasting: Any, change: Change, users: Users) -> None:
+    """Take a document out of use and keep its history; raises NotFound, Conflict for one that others name (`users`), and Changed."""
     await show(db, kind, tenant, name)
     if name in kind.lasting(lasting):
         raise Conflict(f"The {kind.table} {name} cannot be deleted: it answers where no other {kind.table} does. Publish a new version.")
-    if kind.used:
-        users = [one.name for one in await store.published(db, "placement", tenant) if one.body.get(kind.used) == name]
-        if users:
-            raise Conflict(f"The {kind.table} {name} cannot be deleted: {', '.join(users[:5])} would show another one.")
-    if kind.users and (users := await kind.users(db, tenant, name)):
-        raise Conflict(f"The {kind.table} {name} cannot be deleted: {', '.join(users[:5])} would ask for what is not there.")
+    if found := await users(db, tenant, kind.table, name):
+        more = f" and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""
+        told = f"{', '.join(found[:_MOST_TOLD])}{more}"
+        raise Conflict(f"The {kind.table} {name} cannot be deleted: it is named by {told}. Change these first.")
     await store.point(db, kind.table, tenant, name, None, who=change.who, what="delete", expected=change.expected)
 
 

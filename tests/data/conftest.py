@@ -39,6 +39,7 @@ from app.decisions.segments import api as segments_api
 from app.decisions.segments import listing as segments_list
 from app.decisions.segments.kind import KIND as SEGMENT
 from app.documents import api as documents_api
+from app.plugins import users
 
 
 async def _no_facts(tenant: int, body: Any) -> None:
@@ -74,9 +75,9 @@ async def http(
         people_api.router,
         segments_list.router,
         segments_api.router,
-        documents_api.router(SEGMENT),
+        documents_api.router(SEGMENT, users),
         clusters_api.router,
-        documents_api.router(CLUSTER),
+        documents_api.router(CLUSTER, users),
         signals_api.router,
     ):
         app.include_router(router)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.core.ids import DEFAULT_TENANT
 from app.documents import api
 from app.documents.kinds import Finding, Kind
+from app.plugins import users
 from tests.serving.shop import Shop
 
 PART = {"frame": "{% for card in cards %}{{ card }}{% endfor %}", "card": "<b>{{ item.title }}</b>"}
@@ -147,7 +148,7 @@ async def test_a_further_kind_of_document_is_one_entry(shop: Shop) -> None:
         "toy", Toy, {"first": Toy()}, lambda toy, names, facts: [Finding(level="info", field="size", message="a toy")], lambda _: ()
     )
     app: FastAPI = shop.app
-    app.include_router(api.router(kind))
+    app.include_router(api.router(kind, users))
     made = await send(shop, "PUT", "toys/blue", {"size": 2})
     assert (made.json()["toy"], made.json()["findings"][0]["message"]) == ({"size": 2}, "a toy")
     assert [one["name"] for one in (await send(shop, "GET", "toys")).json()["toys"]] == ["blue"]

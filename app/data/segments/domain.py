@@ -1,15 +1,15 @@
 """What a segment says, and all segments of a shop as one program. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.data.conditions import language
-from app.data.conditions.language import Condition
+from app.data.conditions.language import Condition, Formula
 from app.data.conditions.syntax import Wrong
-from app.data.facts.domain import Subject
+from app.data.facts.domain import Ref, Subject
 from app.data.facts.entries import Facts, Remembering, everything
 from app.data.facts.packed import PersonFacts
 from app.data.segments.clusters.domain import Labels, Model
@@ -125,3 +125,20 @@ class Program:
 def asked(of: Condition) -> set[str]:
     """Return the names of the segments that a condition asks for."""
     return {ref.key for ref in of.refs if ref.name == NAME}
+
+
+def named(written: Iterable[Any], facts: Facts, read: Callable[[Any, Facts], Condition | Formula | None]) -> set[tuple[str, str]]:
+    """Return the segments and clusterings that conditions or formulas name, with their kind; what cannot be read names nothing."""
+    found: set[tuple[str, str]] = set()
+    for one in written:
+        try:
+            asks = read(one, facts)
+        except Wrong:
+            continue
+        found |= of_people(asks.refs) if asks is not None else set()
+    return found
+
+
+def of_people(refs: Iterable[Ref]) -> set[tuple[str, str]]:
+    """Return the segments and clusterings among some facts, with their kind."""
+    return {(ref.name, ref.key) for ref in refs if ref.name in (NAME, "cluster") and ref.key}

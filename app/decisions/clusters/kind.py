@@ -1,12 +1,13 @@
 """Clusterings as a kind of document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from app.core.db import Database
+from app.data.conditions import language
 from app.data.conditions.syntax import Wrong
 from app.data.facts.entries import everything
 from app.data.segments.clusters.domain import Clustering, features
-from app.data.segments.programs import programs
+from app.data.segments.domain import named
 from app.documents.kinds import Facts, Finding, Kind, Names
 
 
@@ -22,11 +23,9 @@ def check(clustering: Clustering, names: Names, facts: Facts | None) -> Iterator
         yield Finding(level="warning", field="features", message="a feature that is named twice counts twice")
 
 
-async def users(db: Database, tenant: int, name: str) -> list[str]:
-    """Return the segments that ask for a clustering."""
-    async with db.begin() as connection:
-        program, _ = await programs(db).of(connection, tenant)
-    return [one.name for one in program.judged if any(ref.name == "cluster" and ref.key == name for ref in one.condition.refs)]
+def naming(body: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the segments that features of a clustering ask for."""
+    return named(body.get("features", ()), everything(), language.formula)
 
 
-KIND = Kind("cluster", Clustering, {}, check, lambda settings: (), users=users)
+KIND = Kind("cluster", Clustering, {}, check, lambda settings: (), naming=naming)

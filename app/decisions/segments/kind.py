@@ -1,13 +1,14 @@
 """Segments as a kind of document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from app.core.db import Database
 from app.data.conditions.language import Condition
 from app.data.conditions.syntax import Wrong
+from app.data.facts.entries import everything
 from app.data.segments import estimating
-from app.data.segments.domain import Segment, asked
-from app.data.segments.programs import programs
+from app.data.segments.domain import Segment, asked, condition, named
 from app.documents import store
 from app.documents.kinds import Facts, Finding, Kind, Names, nearest
 
@@ -73,12 +74,9 @@ def worth(size: int, people: int) -> str | None:
     return "nearly everybody is in it" if size > people * WIDE else None
 
 
-async def users(db: Database, tenant: int, name: str) -> list[str]:
-    """Return the segments that ask for one, and the placements that name it."""
-    placements = [one.name for one in await store.published(db, "placement", tenant) if name in one.body.get("segments", ())]
-    async with db.begin() as connection:
-        program, _ = await programs(db).of(connection, tenant)
-    return [one.name for one in program.judged if name in asked(one.condition)] + placements
+def naming(body: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the segments and clusterings that a segment asks for."""
+    return named([body["when"]], everything(), condition) if body.get("when") is not None else set()
 
 
-KIND = Kind("segment", Segment, {}, check, lambda settings: (), look=look, users=users)
+KIND = Kind("segment", Segment, {}, check, lambda settings: (), look=look, naming=naming)

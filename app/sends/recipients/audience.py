@@ -8,8 +8,11 @@ from app.core.errors import Invalid
 from app.data.conditions.syntax import Wrong
 from app.data.facts import packed
 from app.data.facts.domain import Seen
+from app.data.facts.entries import everything
 from app.data.profiles.state_codec import view_state
+from app.data.segments import domain as segments
 from app.data.segments import estimating, judging
+from app.data.segments.domain import NAME as SEGMENT
 from app.data.segments.programs import programs
 from app.documents.kinds import nearest
 from app.sends import store
@@ -52,6 +55,16 @@ async def size(db: Database, tenant: int, wanted: NewSend) -> tuple[int, str]:
 
 def _wrong(field: str, message: str) -> Invalid:
     return Invalid("The send cannot be announced.", errors=[{"field": field, "message": message}])
+
+
+async def users(db: Database, tenant: int, table: str, name: str) -> list[str]:
+    """Return the open sends whose audience names the document of a kind and name, in words."""
+    found = []
+    for send in await store.unfinished(db, tenant):
+        named = {(SEGMENT, send.segment)} | segments.named([send.condition] if send.condition else (), everything(), segments.condition)
+        if (table, name) in named:
+            found.append(f"the send {send.send_no}{f' ({send.name})' if send.name else ''}")
+    return found
 
 
 async def settle(db: Database, send: Send) -> tuple[int, str]:

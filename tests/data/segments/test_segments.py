@@ -199,7 +199,7 @@ async def test_segments_ask_for_each_other_in_any_order_and_never_in_a_circle(
     assert (await worker.members("viewers"), await worker.members("others")) == (["ann", "bob"], [])
     refused = await http.delete(f"{SEGMENTS}/viewers")
     assert refused.status_code == 409
-    assert "others would ask for what is not there" in refused.text
+    assert "it is named by the segment others. Change these first." in refused.text
 
 
 async def test_a_list_holds_whom_it_names_and_tells_whom_nobody_knows(
