@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-dashboard bench-events bench-rules test-senders chaos-events attack
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-dashboard bench-events bench-rules bench-segments test-senders chaos-events attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -55,6 +55,9 @@ bench-rebuild: $(VENV)/.run ## people a second that `morsel rebuild` computes
 
 bench-dashboard: $(VENV)/.run ## server time of each page over 100,000 items, 1M people, 20M events (ARGS="--scale 0.01")
 	$(BIN)/python benchmarks/dashboard.py $(ARGS)
+
+bench-segments: $(VENV)/.run ## how long an estimate of a segment takes, at 20,000 and 300,000 people
+	$(BIN)/python benchmarks/segments.py $(ARGS)
 
 bench-rules: $(VENV)/.run ## what rules add to an answer, in CPU a request; needs wrk (`make system-deps`)
 	$(BIN)/python benchmarks/rules.py $(ARGS)

@@ -1,4 +1,4 @@
-"""Ending tasks: all have ended afterwards, also one that lost its cancellation."""
+"""Ending tasks: all have ended afterwards, also one that lost its cancellation; long ones let others in."""
 
 import asyncio
 
@@ -43,3 +43,18 @@ async def test_what_a_task_raises_while_it_ends_reaches_nobody() -> None:
 
 async def test_nothing_to_end_is_ended() -> None:
     await tasks.stop()
+
+
+async def test_whoever_goes_through_many_lets_others_have_turns() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    assert [one async for one in tasks.in_turns(range(100), 10)] == list(range(100))
+    assert turns == 10
+    await tasks.stop(task)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from app.core import clock
 from app.core.db import Database
+from app.core.tasks import in_turns
 from app.data.facts import packed
 from app.data.facts.domain import Fact, Ref, Seen, Value
 from app.data.facts.packed import PersonFacts
@@ -51,9 +52,9 @@ async def spread(db: Database, tenant: int, name: str, key: str, window: str) ->
     found = await looked(db, tenant)
     fact = found.program.facts.by_name[name]
     if fact.key_needed and not key:
-        return Spread(found.people, len(found.rows), 0, {}, [], [], 0, _keys(fact, found))
+        return Spread(found.people, len(found.rows), 0, {}, [], [], 0, await _keys(fact, found))
     fact, ref = found.program.facts.find([name], key or None, window)
-    values = _values(fact, ref, found)
+    values = await _values(fact, ref, found)
     numbers = [float(one) for one in values if isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)]
     if values and len(numbers) == len(values):
         return Spread(found.people, len(found.rows), len(values), quantiles(numbers), bins(numbers), [], 0, [])
@@ -64,10 +65,10 @@ async def spread(db: Database, tenant: int, name: str, key: str, window: str) ->
     return Spread(found.people, len(found.rows), len(values), {}, [], told, others, [])
 
 
-def _values(fact: Fact, ref: Ref, found: Looked) -> list[Value]:
+async def _values(fact: Fact, ref: Ref, found: Looked) -> list[Value]:
     read, now = fact.reading(ref), clock.now().timestamp()
     values: list[Value] = []
-    for value, state in found.rows:
+    async for value, state in in_turns(found.rows):
         person, view = packed.read(value), view_state(state)
         # of those who withdrew consent nothing but that is known
         if person is None or (view is not None and view.consent is False and fact.name != _TOLD_TO_ALL):
@@ -78,12 +79,12 @@ def _values(fact: Fact, ref: Ref, found: Looked) -> list[Value]:
     return values
 
 
-def _keys(fact: Fact, found: Looked) -> list[tuple[str, int]]:
+async def _keys(fact: Fact, found: Looked) -> list[tuple[str, int]]:
     """Return what may stand in brackets, with how many people have it, as far as people tell."""
     if fact.values:
         return [(one, 0) for one in fact.values]
     counts: Counter[str] = Counter()
-    for value, _ in found.rows:
+    async for value, _ in in_turns(found.rows):
         person = packed.read(value)
         if person is not None:
             counts.update(_own(fact, person, found))

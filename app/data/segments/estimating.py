@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from app.core import clock
 from app.core.db import Database, driver
+from app.core.tasks import in_turns
 from app.data.conditions.language import Condition
 from app.data.facts import packed
 from app.data.facts.domain import Seen
@@ -16,9 +17,8 @@ from app.data.segments.domain import Program, condition
 from app.data.segments.programs import programs
 
 SAMPLE = 10_000
-_ALL = 20_000
 _Z = 1.96
-_COUNT = "select count(*) from person_state where tenant = $1 and length(facts) > 0"
+_FEW = "select count(*) from (select 1 from person_state where tenant = $1 and length(facts) > 0 limit $2) few"
 
 
 class Looked(NamedTuple):
@@ -51,8 +51,10 @@ async def looked(db: Database, tenant: int) -> Looked:
     """Return everybody of a small shop, and some 10,000 people of a large one, the same each time."""
     async with db.begin() as connection:
         program, edges = await programs(db).of(connection, tenant)
-        people = int(await (await driver(connection)).fetchval(_COUNT, tenant))
-        rows = await store.sample(connection, tenant, people if people <= _ALL else SAMPLE)
+        people = int(await (await driver(connection)).fetchval(_FEW, tenant, SAMPLE + 1))
+        if people > SAMPLE:
+            people = await programs(db).people(connection, tenant)
+        rows = await store.sample(connection, tenant, SAMPLE)
     return Looked(rows, people, program, edges)
 
 
@@ -60,7 +62,7 @@ async def estimate(db: Database, tenant: int, wanted: Condition) -> Estimate:
     """Return how many people meet a condition now."""
     rows, people, _, edges = await looked(db, tenant)
     now, found, count = clock.now().timestamp(), 0, 0
-    for value, state in rows:
+    async for value, state in in_turns(rows):
         person, view = packed.read(value), view_state(state)
         count += 1
         if person is not None and not (view is not None and view.consent is False):

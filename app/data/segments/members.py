@@ -7,6 +7,7 @@ from typing import NamedTuple
 from app.core.db import Database, driver
 from app.core.ids import IdentityKind, person_key
 from app.data import outbox
+from app.data.segments import store
 
 MOST_LISTED = 1_000_000
 _SHOWN_UNKNOWN = 20
@@ -55,7 +56,6 @@ where m.tenant = $1 and m.segment_no = $2 group by 1
 _PEOPLE = "select key, person_no from person_identity where tenant = $1 and key = any($2::bytea[])"
 _UNLIST = "delete from segment_listed where tenant = $1 and segment_no = $2 returning person_no"
 _LIST = "insert into segment_listed (tenant, segment_no, person_no) select $1, $2, unnest($3::bigint[]) on conflict do nothing"
-_EVERYBODY = "select count(*) from person_state where tenant = $1"
 
 
 class Member(NamedTuple):
@@ -111,7 +111,7 @@ async def size(db: Database, tenant: int, segment: int) -> tuple[int, int]:
     """Return how many people are in a segment, and how many there are."""
     async with db.begin() as connection:
         below = await driver(connection)
-        return int(await below.fetchval(_SIZE, tenant, segment)), int(await below.fetchval(_EVERYBODY, tenant))
+        return int(await below.fetchval(_SIZE, tenant, segment)), await store.people(connection, tenant)
 
 
 async def trend(db: Database, tenant: int, segment: int, since: datetime) -> list[tuple[datetime, int]]:
@@ -137,7 +137,7 @@ async def sizes(db: Database, tenant: int, since: datetime, until: datetime) -> 
 async def known(db: Database, tenant: int) -> int:
     """Return how many people there are."""
     async with db.begin() as connection:
-        return int(await (await driver(connection)).fetchval(_EVERYBODY, tenant))
+        return await store.people(connection, tenant)
 
 
 async def overlap(db: Database, tenant: int, segment: int) -> dict[int, int]:

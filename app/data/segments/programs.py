@@ -13,7 +13,7 @@ from app.data.segments import store
 from app.data.segments.clusters import store as clusters
 from app.data.segments.domain import Program
 
-_THINGS_S = 60.0
+_THINGS_S, _PEOPLE_S = 60.0, 60.0
 _MOST_THINGS = 200_000
 
 
@@ -24,6 +24,7 @@ class Programs:
         self._kept: dict[int, tuple[tuple[int, int], Program, Edges]] = {}
         self._things: dict[int, dict[int, Thing]] = {}
         self._things_at = 0.0
+        self._people: dict[int, tuple[float, int]] = {}
 
     async def of(self, connection: AsyncConnection, tenant: int) -> tuple[Program, Edges]:
         """Return the segments of a tenant as they are published now, and the edges that facts are read by."""
@@ -44,6 +45,14 @@ class Programs:
         if missing := [item for item in items if item not in kept]:
             kept |= dict.fromkeys(missing, NOTHING_KNOWN) | await store.things(connection, tenant, missing)
         return kept
+
+    async def people(self, connection: AsyncConnection, tenant: int) -> int:
+        """Return how many people a large shop knows; what was counted within the last minute is not counted again."""
+        kept = self._people.get(tenant)
+        if kept is None or time.monotonic() - kept[0] > _PEOPLE_S:
+            kept = time.monotonic(), await store.people(connection, tenant)
+            self._people[tenant] = kept
+        return kept[1]
 
 
 def programs(db: Database) -> Programs:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import clock
 from app.core.db import Database, driver
+from app.core.tasks import in_turns
 from app.data.conditions.language import Condition
 from app.data.events import store as events
 from app.data.facts import packed
@@ -47,7 +48,7 @@ async def recent(db: Database, tenant: int, name: str, wanted: Condition, since:
     number, now = program.numbers.get(name, 0), clock.now().timestamp()
     before, after = set(), set()
     people = 0
-    for person_no, value, state in rows:
+    async for person_no, value, state in in_turns(rows):
         person, view = packed.read(value), view_state(state)
         if person is None or (view is not None and view.consent is False):
             continue

@@ -102,6 +102,11 @@ async def sample(connection: AsyncConnection, tenant: int, most: int) -> list[tu
     return [(row[0], row[1]) for row in await (await driver(connection)).fetch(_SAMPLE, tenant, most)]
 
 
+async def people(connection: AsyncConnection, tenant: int) -> int:
+    """Return how many people have a state."""
+    return int(await (await driver(connection)).fetchval("select count(*) from person_state where tenant = $1", tenant))
+
+
 async def leave_joined(connection: AsyncConnection, tenant: int, roots: Sequence[int]) -> None:
     """Let ids that have joined a group be in no segment of their own."""
     for statement in _GONE:

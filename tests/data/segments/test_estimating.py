@@ -16,7 +16,6 @@ async def test_of_many_people_a_sample_is_looked_at_and_the_size_lies_within_wha
     db: Database, settings: Settings, tenant: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(estimating, "SAMPLE", SAMPLE)
-    monkeypatch.setattr(estimating, "_ALL", PEOPLE // 2)
     told = {True: packed.pack(b"", Unpacked({}, [], [], more={"t": {"tier": "gold"}})), False: packed.pack(b"", Unpacked({}, [], []))}
     state = pack_state(empty_state(1, 3, None))
     for gold, value in told.items():
