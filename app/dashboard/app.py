@@ -57,9 +57,9 @@ def create_app(settings: Settings | None = None, api_url: str = "") -> FastAPI:
         app.include_router(router)
 
     @app.get("/static/{name}")
-    async def static(name: str) -> Response:
+    async def static(name: str, request: Request) -> Response:
         """Return a style or a script."""
-        return assets.answer(name)
+        return assets.answer(name, request.headers.get("accept-encoding", ""))
 
     @app.get("/livez")
     async def livez() -> JSONResponse:

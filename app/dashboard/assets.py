@@ -1,5 +1,6 @@
 """Style and scripts under names that hold their content's hash, so that browsers keep them for good."""
 
+import gzip
 import hashlib
 import re
 from functools import cache
@@ -37,10 +38,20 @@ def address(name: str) -> str:
     return f"/static/{_contents()[name][0]}"
 
 
-def answer(hashed: str) -> Response:
-    """Return an asset by the name that holds its hash; raises NotFound."""
+def answer(hashed: str, encodings: str = "") -> Response:
+    """Return an asset by the name that holds its hash, packed for whoever takes it so; raises NotFound.
+
+    Pages are not packed: beside what somebody typed, the length would tell of the token of their forms.
+    """
     for name, body in _contents().values():
         if name == hashed:
-            headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-            return Response(body, media_type=_MEDIA[Path(name).suffix], headers=headers)
+            headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+            if is_packed := "gzip" in encodings:
+                headers["Content-Encoding"] = "gzip"
+            return Response(_packed(body) if is_packed else body, media_type=_MEDIA[Path(name).suffix], headers=headers)
     raise NotFound("There is no such file.")
+
+
+@cache
+def _packed(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)

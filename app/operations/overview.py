@@ -14,27 +14,19 @@ from app.serving.path.rungs.order import numbered
 
 _MOST_STEPS = 180
 _KINDS = {int(kind): name for name, kind in KIND_NAMES.items()}
-# the hours that are not summed up yet come by the minute
-_FITTING = (
-    "(width = :width or (:width = 3600 and width = 60 "
-    "and at >= (select max(hours_until) from rollup_position where rollup_position.tenant = :tenant)))"
-)
+# each range of its own, so that a plan which knows no values reads no minutes of a whole month
+_RANGE = "select * from {table} where tenant = :tenant and width = {width} and at >= :start and at < :end"
+_LATE = " and at >= (select max(hours_until) from rollup_position where tenant = :tenant)"
 _SUMS = "sum(answers)::bigint, sum(empty)::bigint, " + ", ".join(f"sum(latency[{place}])::bigint" for place in range(1, len(BOUNDS_US) + 2))
-_WHERE = (
-    f"from rollup_serve where tenant = :tenant and {_FITTING} and at >= :start and at < :end "
-    "and (cast(:placement_no as int) is null or placement_no = :placement_no)"
-)
-_STEPS = f"select to_timestamp(floor(extract(epoch from at) / :step) * :step), rung, {_SUMS} {_WHERE} group by 1, 2"
+_WHERE = "from {rows} r where cast(:placement_no as int) is null or placement_no = :placement_no"
+_AT = "to_timestamp(floor(extract(epoch from r.at) / :step) * :step)"
+_STEPS = f"select {_AT}, rung, {_SUMS} {_WHERE} group by 1, 2"
 _TOTALS = f"select placement_no, client_no, rung, reason, {_SUMS} {_WHERE} group by 1, 2, 3, 4"
 _EVENTS = f"""
-select to_timestamp(floor(extract(epoch from r.at) / :step) * :step) as at, coalesce(s.name, ''), r.kind, sum(r.events)::bigint
-from rollup_event r left join event_source s on s.tenant = r.tenant and s.source_no = r.source_no
-where r.tenant = :tenant and {_FITTING} and r.at >= :start and r.at < :end group by 1, 2, 3
+select {_AT}, coalesce(s.name, ''), r.kind, sum(r.events)::bigint
+from {{rows}} r left join event_source s on s.tenant = r.tenant and s.source_no = r.source_no group by 1, 2, 3
 """
-_GAUGES = f"""
-select to_timestamp(floor(extract(epoch from at) / :step) * :step) as at, max(value) from rollup_gauge
-where tenant = :tenant and {_FITTING} and series = 'apply_lag_s' and at >= :start and at < :end group by 1
-"""
+_GAUGES = f"select {_AT}, max(value) from {{rows}} r where series = 'apply_lag_s' group by 1"
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
@@ -61,12 +53,14 @@ async def overview(db: Database, tenant: int, start: datetime, end: datetime, pl
         for row in await db.rows("select client_no, client_id, name from client where tenant = :tenant", tenant=tenant)
     }
     number = next((no for no, name in names.items() if name == placement), -1) if placement else None
-    asked: dict[str, Any] = {"tenant": tenant, "start": start, "end": end, "width": width, "step": step}
-    totals = await db.rows(_TOTALS, **{name: value for name, value in asked.items() if name != "step"}, placement_no=number)
-    serves = _grouped(await db.rows(_STEPS, **asked, placement_no=number))
-    events = await db.rows(_EVENTS, **asked)
+    asked: dict[str, Any] = {"tenant": tenant, "start": start, "end": end}
+
+    serves_of, events_of, gauges_of = (_rows(table, width) for table in ("rollup_serve", "rollup_event", "rollup_gauge"))
+    totals = await db.rows(_TOTALS.format(rows=serves_of), **asked, placement_no=number)
+    serves = _grouped(await db.rows(_STEPS.format(rows=serves_of), **asked, step=step, placement_no=number))
+    events = await db.rows(_EVENTS.format(rows=events_of), **asked, step=step)
     came = _grouped(events)
-    lags = {row[0]: float(row[1]) for row in await db.rows(_GAUGES, **asked)}
+    lags = {row[0]: float(row[1]) for row in await db.rows(_GAUGES.format(rows=gauges_of), **asked, step=step)}
     moments = _moments(start, end, step)
     steps = [_step(at, serves.get(at, []), came.get(at, []), lags.get(at)) for at in moments]
     return Overview(
@@ -94,6 +88,13 @@ def _steps(start: datetime, end: datetime) -> tuple[int, int]:
         if span / step <= _MOST_STEPS:
             break
     return width, step
+
+
+def _rows(table: str, width: int) -> str:
+    """Return what is summed up by a width; hours that are not summed up yet come by the minute."""
+    if width == 60:
+        return f"({_RANGE.format(table=table, width=60)})"
+    return f"({_RANGE.format(table=table, width=width)} union all {_RANGE.format(table=table, width=60)}{_LATE})"
 
 
 def _moments(start: datetime, end: datetime, step: int) -> list[datetime]:

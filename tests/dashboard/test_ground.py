@@ -80,6 +80,11 @@ def test_assets_are_kept_for_good_under_the_name_of_their_content(browser: Brows
     module = browser.http.get(next(address for address in addresses if "/app." in address)).text
     for name in re.findall(r'from "\./([^"]+)"', module):
         assert browser.http.get(f"/static/{name}").status_code == 200, name
+        packed = browser.http.get(f"/static/{name}", headers={"Accept-Encoding": "gzip"})
+        plain = browser.http.get(f"/static/{name}", headers={"Accept-Encoding": "identity"})
+        assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+        assert "content-encoding" not in plain.headers
+        assert packed.content == plain.content
     assert browser.http.get("/static/app.js").status_code == 404
 
 

@@ -58,10 +58,10 @@ def charts(overview: dict[str, Any]) -> list[Any]:
 @router.get("/")
 async def home(visit: Here, span: str = "day") -> Response:
     """Show how things stand."""
-    shown = await tiles(visit, span)
-    sends, placements = await asyncio.gather(_today(visit), visit.api.get("/v1/admin/placements"))
+    shown, sends, placements, people = await asyncio.gather(
+        tiles(visit, span), _today(visit), visit.api.get("/v1/admin/placements"), sample_people(visit)
+    )
     names = [one["name"] for one in placements["placements"]]
-    people = await sample_people(visit)
     return visit.page("home.html", **shown, plots=charts(shown["overview"]), sends=sends, placements=names, people=people, spans=_SPANS)
 
 

@@ -45,15 +45,15 @@ async def unknown(db: Database, settings: Settings, tenant: int, days: int) -> U
     since = datetime.now(UTC) - timedelta(days=days)
     async with db.begin() as connection:
         below = await driver(connection)
-        about, names, without = await store.unknown(below, tenant, since)
-        sealed = await store.lost(below, tenant, since) if without else []
+        found = await store.unknown(below, tenant, since)
+        sealed = await store.lost(below, tenant, since) if found.without else []
     items = await asyncio.to_thread(_items, DataKeys(settings), sealed)
     return Unknown(
-        looked_at=about[0][0],
-        since=about[0][1],
-        names=[UnknownName(name=row[0], count=row[1], last_at=row[2]) for row in names],
+        looked_at=found.events,
+        since=found.since,
+        names=[UnknownName(name=row[0], count=row[1], last_at=row[2]) for row in found.names],
         items=items,
-        without_item=[WithoutItem(kind=_kind(row[0]), source=row[1] or LIVE, count=row[2], without=row[3]) for row in without],
+        without_item=[WithoutItem(kind=_kind(row[0]), source=row[1] or LIVE, count=row[2], without=row[3]) for row in found.without],
     )
 
 

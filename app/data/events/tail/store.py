@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.ids import PROBE, person_key
 from app.data.events.domain import WITHOUT_ITEM
@@ -12,7 +12,8 @@ from app.data.identity.domain import Identity
 LOOKED_AT, UNKNOWN_AMONG, SAMPLE = 20_000, 20_000, 200
 _NEEDLESS = ", ".join(str(int(kind)) for kind in sorted(WITHOUT_ITEM))
 # calls that are stored under their own name
-_CALLS = "array['', 'identify', 'group', 'alias', 'page', 'screen']"
+_CALLS = frozenset({"", "identify", "group", "alias", "page", "screen"})
+_MOST = 100
 _PIECE = f"""
 select received_at, event_no, occurred_at, person_no, kind, name, item_no, group_no, quantity, value, source_no, signal, mark,
     placement_no, campaign from event e
@@ -39,22 +40,15 @@ _END = """
 select count(*), (select received_at from piece order by received_at, event_no limit 1),
     (select event_no from piece order by received_at, event_no limit 1) from piece
 """
-_AMONG = f"""
+# one reading of the log; the groups are few, whatever is asked of them
+_GROUPS = f"""
 with piece as materialized (
     select received_at, kind, name, group_no, source_no, signal from event
     where tenant = $1 and received_at >= $2 and person_no <> {PROBE} order by received_at desc, event_no desc limit {UNKNOWN_AMONG}
 )
-"""
-_ABOUT = "select count(*), min(received_at) from piece"
-_NAMES = f"""
-select name, count(*), max(received_at) from piece
-where kind = 0 and signal is null and name <> all({_CALLS}) group by 1 order by 2 desc, 1 limit 100
-"""
-_WITHOUT = f"""
-select kind, coalesce(s.name, ''), count(*), count(*) filter (where group_no is null) from piece e
-left join event_source s on s.tenant = $1 and s.source_no = e.source_no
-where kind not in ({_NEEDLESS}) and signal is null group by 1, 2 having count(*) filter (where group_no is null) > 0
-order by 4 desc limit 100
+select e.kind, e.name, coalesce(s.name, ''), e.signal is not null, count(*), count(*) filter (where e.group_no is null),
+    min(e.received_at), max(e.received_at)
+from piece e left join event_source s on s.tenant = $1 and s.source_no = e.source_no group by 1, 2, 3, 4
 """
 _LOST = f"""
 select e.received_at, e.person_no, e.payload, p.data_key, e.source_no from (
@@ -111,10 +105,32 @@ async def newest(below: Any, tenant: int, bounds: Bounds, wanted: Wanted, limit:
     return rows, looked, (at, number) if looked == most else None
 
 
-async def unknown(below: Any, tenant: int, since: datetime) -> tuple[Sequence[Any], ...]:
-    """Return how many of the newest events were looked through and from when on, unknown names, and kinds without their item."""
-    about = await below.fetch(_AMONG + _ABOUT, tenant, since)
-    return about, await below.fetch(_AMONG + _NAMES, tenant, since), await below.fetch(_AMONG + _WITHOUT, tenant, since)
+class Looked(NamedTuple):
+    """What is unknown among the newest events: how many were looked through and from when on; names with their count and the last
+    moment; kinds by source with their count and how many of them lack the item, the most first.
+    """
+
+    events: int
+    since: datetime | None
+    names: list[tuple[str, int, datetime]]
+    without: list[tuple[int, str, int, int]]
+
+
+async def unknown(below: Any, tenant: int, since: datetime) -> Looked:
+    """Return what is unknown among the newest events."""
+    names: dict[str, tuple[int, datetime]] = {}
+    kinds: dict[tuple[int, str], tuple[int, int]] = {}
+    rows = await below.fetch(_GROUPS, tenant, since)
+    for kind, name, source, is_signal, count, lost, _, last in rows:
+        if not is_signal and kind == 0 and name not in _CALLS:
+            before = names.get(name, (0, last))
+            names[name] = before[0] + count, max(before[1], last)
+        if not is_signal and kind not in WITHOUT_ITEM:
+            all_before, lost_before = kinds.get((kind, source), (0, 0))
+            kinds[kind, source] = all_before + count, lost_before + lost
+    named = sorted(((name, *told) for name, told in names.items()), key=lambda one: (-one[1], one[0]))[:_MOST]
+    without = sorted(((*pair, *told) for pair, told in kinds.items() if told[1]), key=lambda one: -one[3])[:_MOST]
+    return Looked(sum(row[4] for row in rows), min((row[6] for row in rows), default=None), named, without)
 
 
 async def lost(below: Any, tenant: int, since: datetime) -> Sequence[Any]:
