@@ -67,7 +67,7 @@ async def test_a_kept_answer_follows_what_becomes_known(greeted: Shop) -> None:
     shop, asked = greeted, {"user_id": "u2", "send_id": "kept"}
     before = (await shop.get("/v1/snippets/greeting", **asked)).text
     assert before == (await shop.get("/v1/snippets/greeting", **asked)).text
-    assert (await send(shop, "DELETE", "segments/hats")).status_code == 204
+    assert (await send(shop, "PUT", "segments/hats", {"when": "orders > 1000"})).status_code == 200
 
     async def left() -> bool:
         return "|hats|" not in (await shop.get("/v1/snippets/greeting", **asked)).text
