@@ -132,7 +132,7 @@ def _gains(model: LoadedModel, question: Question) -> Iterator[tuple[float, floa
     asked = list(zip(question.people, question.targets, question.left_out, strict=True))
     for start in range(0, len(asked), _BATCH):
         part = asked[start : start + _BATCH]
-        histories = [question.data.histories.of(person) for person, _, _ in part]
+        histories = [question.known.histories.of(person) for person, _, _ in part]
         item, score = model.score_top(model.assemble(histories), _READ, contract.pad([out for _, _, out in part]))
         for items, scores, (_, target, _) in zip(item, score, part, strict=True):
             found = np.isin(items, target) & ~np.isneginf(scores)

@@ -23,12 +23,13 @@ _MINUTE = 60
 
 @dataclass(frozen=True)
 class Question:
-    """What a model may know, and what to find: `targets` (distinct rows) of `people`, of whom `left_out` rows are not to be shown.
+    """What a model learns from and what is known when it is asked, and what to find: `targets` (distinct rows) of `people`.
 
-    `unknown` people have nothing to find that the data before knew; they count as missed.
+    `left_out` rows are not to be shown. `unknown` people have nothing to find that the data before knew; they count as missed.
     """
 
     data: Interactions
+    known: Interactions
     people: list[int]
     targets: list[Ints]
     left_out: list[Ints]
@@ -42,16 +43,16 @@ def lines(path: Path) -> Iterable[str]:
 
 
 def sequences(
-    parts: Sequence[Sequence[int]], kind: int, ends: Sequence[float], step_s: float = _MINUTE
+    parts: Sequence[Sequence[int]], kind: int, ends: Any, row_of: dict[int, int] | None = None
 ) -> tuple[Interactions, dict[int, int]]:
-    """Return people's sequences as events, each a step after the one before and ending so many seconds before now, and rows by item."""
-    items = sorted({item for part in parts for item in part})
-    row_of = {item: row for row, item in enumerate(items)}
+    """Return people's sequences as events, each a minute after the one before and ending so many seconds before now, and rows by item."""
+    if row_of is None:
+        row_of = {item: row for row, item in enumerate(sorted({item for part in parts for item in part}))}
     person = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     row = np.array([row_of[item] for part in parts for item in part], np.int32)
-    back = np.concatenate([np.arange(len(part), 0, -1) for part in parts]) * step_s
+    back = np.concatenate([np.arange(len(part), 0, -1) for part in parts]) * _MINUTE
     seconds = back + np.asarray(ends)[person]
-    return _interactions(len(items), len(parts), person, row, np.full(len(row), kind), seconds), row_of
+    return _interactions(len(row_of), len(parts), person, row, np.full(len(row), kind), seconds), row_of
 
 
 def _interactions(
@@ -71,13 +72,16 @@ def _interactions(
     return in_order(data, -np.rint(seconds).astype(np.int64))
 
 
-def _next_item(whole: Sequence[Sequence[int]], kind: int, hidden: int, ends: Sequence[float], *, seen: bool) -> Question:
-    """Hide the last items of everybody and ask for the very last; with two hidden, the one before is known when it is asked."""
+def _next_item(whole: Sequence[Sequence[int]], kind: int, hidden: int, ends: Any) -> Question:
+    """Hide the last items of everybody and ask for the very last of those who know all before; nobody took an item twice."""
     data, row_of = sequences([part[:-hidden] for part in whole], kind, ends)
+    known = data
+    if hidden > 1:
+        known, _ = sequences([[item for item in part[:-1] if item in row_of] for part in whole], kind, ends, row_of=row_of)
     targets = [np.array([row_of[part[-1]]] if part[-1] in row_of else [], np.int64) for part in whole]
-    known = [person for person, target in enumerate(targets) if len(target)]
-    out = [data.histories.of(person).row if seen else np.empty(0, np.int64) for person in known]
-    return Question(data, known, [targets[person] for person in known], out, len(whole) - len(known))
+    asked = [person for person, target in enumerate(targets) if len(target)]
+    out = [known.histories.of(person).row for person in asked]
+    return Question(data, known, asked, [targets[person] for person in asked], out, len(whole) - len(asked))
 
 
 def _spread(count: int, days: float) -> Any:
@@ -91,7 +95,7 @@ def movies(folder: Path) -> Question:
     for line in csv.DictReader(lines(folder / "ml-1m" / "sequence_order.csv.gz")):
         parts.setdefault(int(line["UserID"]), []).append((int(line["Position"]), int(line["MovieID"])))
     whole = [[movie for _, movie in sorted(part)] for part in parts.values()]
-    return _next_item(whole, RATING, 1, _spread(len(whole), 300), seen=True)
+    return _next_item(whole, RATING, 1, _spread(len(whole), 300))
 
 
 def amazon(name: str, hidden: int) -> Callable[[Path], Question]:
@@ -99,7 +103,7 @@ def amazon(name: str, hidden: int) -> Callable[[Path], Question]:
 
     def read(folder: Path) -> Question:
         whole = [[int(item) for item in line.split()[1:]] for line in lines(folder / "amazon-lastfm-s3rec" / f"{name}.txt.gz")]
-        return _next_item(whole, PURCHASE, hidden, _spread(len(whole), 300), seen=True)
+        return _next_item(whole, PURCHASE, hidden, _spread(len(whole), 300))
 
     return read
 
@@ -128,7 +132,7 @@ def sessions(new: bool) -> Callable[[Path], Question]:
                 people.append(person)
                 targets.append(np.array([row], np.int64))
                 out.append(own if new else np.empty(0, np.int64))
-        return Question(data, people, targets, out, asked - len(people))
+        return Question(data, data, people, targets, out, asked - len(people))
 
     return read
 
@@ -153,7 +157,7 @@ def _shop(orders: Iterable[tuple[str, str, datetime, str, float]], cut: datetime
             asked.append(one)
             targets.append(target)
             out.append(own)
-    return Question(held.before, asked, targets, out)
+    return Question(held.before, held.before, asked, targets, out)
 
 
 def online_retail(new: bool) -> Callable[[Path], Question]:

@@ -115,6 +115,19 @@ class TestTransitions(RecommenderContract):
         assert not model.weight[:4, :4].any()
         np.testing.assert_allclose(model.weight[:4, 4], 0.5, rtol=1e-6)
 
+    def test_of_a_long_history_the_latest_moments_are_read(self) -> None:
+        data = interactions(np.arange(60), 1, [(0, row, 3, 60.0 - row, -1, 1) for row in range(60)])
+        batch = contract.assemble([data.histories.of(0)])
+        few, all_ = (Transitions(entries=count).fit(data, np.random.default_rng(0)).score(batch)[0] for count in (4, 0))
+        assert not few[:56].any()
+        assert all_[:56].any()
+        np.testing.assert_allclose(few[58:], all_[58:], rtol=0.3)
+
+
+class TestTransitionsOfFewEntries(RecommenderContract):
+    recommender = Transitions(entries=2)
+    ndcg_floor, excluded_floor = 0.2, 0.2
+
 
 class TestTransitionsWithNearestRows(RecommenderContract):
     recommender = Transitions(dense_rows=0)

@@ -19,33 +19,38 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Dense:
-    """`weight` float32[N,N]: how much row i speaks for row j."""
+    """`weight` float32[N,N]: how much row i speaks for row j; of a history the `entries` that count most are read, 0 for all."""
 
     weight: Floats
     weighting: Weighting
+    entries: int = 0
 
     def score(self, batch: Batch) -> Floats:
         """Return the sum of the weights of each history, float32[B,N]."""
-        return np.asarray(_strengths(batch, self.weighting, len(self.weight)) @ self.weight, np.float32)
+        return np.asarray(_strengths(batch, self.weighting, self.entries, len(self.weight)) @ self.weight, np.float32)
 
     def body(self, g: Graph) -> str:
         """Add the nodes: gather the rows of the history, then one small product a person."""
-        strength = g.op("Unsqueeze", self.weighting.body(g), g.ints(1))
-        rows = g.op("Gather", g.constant(self.weight, "neighbours"), rows_body(g), axis=0)
-        return str(g.op("Squeeze", g.op("MatMul", strength, rows), g.ints(1)))
+        strength, rows = _read_body(g, self.weighting, self.entries)
+        weights = g.op("Gather", g.constant(self.weight, "neighbours"), rows, axis=0)
+        return str(g.op("Squeeze", g.op("MatMul", g.op("Unsqueeze", strength, g.ints(1)), weights), g.ints(1)))
 
 
 @dataclass(frozen=True)
 class Sparse:
-    """`index` int32[N,T] and `weight` float32[N,T]: the T rows that row i speaks for most (weight 0 where there are fewer)."""
+    """`index` int32[N,T] and `weight` float32[N,T]: the T rows that row i speaks for most (weight 0 where there are fewer).
+
+    Of a history the `entries` that count most are read, 0 for all.
+    """
 
     index: NDArray[np.int32]
     weight: Floats
     weighting: Weighting
+    entries: int = 0
 
     def score(self, batch: Batch) -> Floats:
         """Return the sum of the weights of each history, float32[B,N]."""
-        return np.asarray((_strengths(batch, self.weighting, len(self.index)) @ self._matrix).toarray(), np.float32)
+        return np.asarray((_strengths(batch, self.weighting, self.entries, len(self.index)) @ self._matrix).toarray(), np.float32)
 
     @cached_property
     def _matrix(self) -> Any:
@@ -56,19 +61,34 @@ class Sparse:
     def body(self, g: Graph) -> str:
         """Add the nodes: gather T neighbours of each row of the history and add them up."""
         flat = g.ints(0, -1)
-        index = g.op("Gather", g.constant(self.index, "index"), rows_body(g), axis=0)
-        weight = g.op("Gather", g.constant(self.weight, "neighbours"), rows_body(g), axis=0)
-        weight = g.op("Mul", weight, g.op("Unsqueeze", self.weighting.body(g), g.ints(2)))
+        strength, rows = _read_body(g, self.weighting, self.entries)
+        index = g.op("Gather", g.constant(self.index, "index"), rows, axis=0)
+        weight = g.op("Gather", g.constant(self.weight, "neighbours"), rows, axis=0)
+        weight = g.op("Mul", weight, g.op("Unsqueeze", strength, g.ints(2)))
         zeros = zeros_body(g, len(self.index))
         flat_index, flat_weight = g.op("Reshape", index, flat), g.op("Reshape", weight, flat)
         return str(g.op("ScatterElements", zeros, flat_index, flat_weight, axis=1, reduction="add"))
 
 
-def _strengths(batch: Batch, weighting: Weighting, rows: int) -> Any:
+def _strengths(batch: Batch, weighting: Weighting, entries: int, rows: int) -> Any:
     """Return how much each row of each history counts (scipy CSR, float32[B,N])."""
-    person, entry = np.nonzero(batch.history >= 0)
-    strength = weighting.of(batch)[person, entry]
-    return sp.csr_matrix((strength, (person, batch.history[person, entry])), shape=(len(batch.history), rows), dtype=np.float32)
+    strength, history = weighting.of(batch), batch.history
+    if entries and entries < strength.shape[1]:
+        read = np.argsort(-strength, axis=1, kind="stable")[:, :entries]
+        strength, history = np.take_along_axis(strength, read, 1), np.take_along_axis(history, read, 1)
+    person, entry = np.nonzero(history >= 0)
+    shape = (len(history), rows)
+    return sp.csr_matrix((strength[person, entry], (person, history[person, entry])), shape=shape, dtype=np.float32)
+
+
+def _read_body(g: Graph, weighting: Weighting, entries: int) -> tuple[str, str]:
+    """Add how much the entries count that are read, and their rows, float32 and int64[B,L] or [B,entries]."""
+    strength, rows = weighting.body(g), rows_body(g)
+    if not entries:
+        return strength, rows
+    length = g.op("Shape", rows, start=1, end=2)
+    best, place = g.op("TopK", strength, g.op("Min", length, g.ints(entries)), outputs=2, axis=1, largest=1, sorted=1)
+    return best, g.op("GatherElements", rows, place, axis=1)
 
 
 def matrix(data: Interactions, weighting: Weighting, longest: int) -> Any:

@@ -37,11 +37,12 @@ class Member:
 def personal() -> tuple[Member, ...]:
     """Return the members of the default blend: own rows, what follows, related rows, popular rows for the rest."""
     lasting = Weighting(INTEREST, NEVER)
+    slower = Weighting(INTEREST, NEVER, half_life_places=5.0)
     lately = replace(lasting, half_life_places=8.0)
     plain = Ease(lasting, lasting, penalty=300.0, popularity_power=0.0)
     return (
         Member(Again(), (10.0, 30.0, 3.0, 1.0, 0.3, 0.0), own=True, tries=(BuyAgain(),)),
-        Member(Transitions(), (0.2, 1.0, 0.5, 0.1, 0.03, 0.0)),
+        Member(Transitions(), (0.2, 1.0, 0.5, 0.1, 0.03, 0.0), tries=(Transitions(from_power=0.5), Transitions(scoring=slower))),
         # of what keeps its weight for ever, and of what people did in the latest moments only
         Member(Ease(), (0.2, 1.0, 0.5, 0.1, 0.03, 0.0), tries=(replace(plain, scoring=lately), plain, replace(plain, penalty=1000.0))),
         Member(Popular(), (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)),

@@ -23,7 +23,7 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class Transitions:
-    """Configuration: how long what followed counts, how far apart two moments may be, and how entries count in scoring.
+    """Configuration: how long what followed counts, how far apart two moments may be, how entries count in scoring, and how many are read.
 
     A pair `d` moments apart counts d^-distance_power times the weight of the kind that followed. Above `dense_rows` rows each row speaks
     for at most `neighbours` rows.
@@ -35,6 +35,7 @@ class Transitions:
     distance_power: float = 0.8
     from_power: float = 0.7
     to_power: float = 0.2
+    entries: int = 32
     neighbours: int = 200
     dense_rows: int = SPARSE_ABOVE
 
@@ -45,10 +46,10 @@ class Transitions:
         second = np.maximum(np.asarray(counts.sum(0), np.float64).ravel(), _TINY) ** -self.to_power
         counts = sp.diags(first) @ counts @ sp.diags(second)
         if data.rows <= min(self.dense_rows, SPARSE_ABOVE):
-            return Dense(counts.toarray().astype(np.float32), self.scoring)
+            return Dense(counts.toarray().astype(np.float32), self.scoring, self.entries)
         parts = [best(block, self.neighbours) for block in _blocks(counts.tocsr())]
         index, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Sparse(index, weight, self.scoring)
+        return Sparse(index, weight, self.scoring, self.entries)
 
 
 def _blocks(counts: Any) -> Iterator[Floats]:
