@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-dashboard bench-events bench-rules bench-segments test-senders chaos-events attack
+.PHONY: help demo test check format system-deps lock clean bench-demo bench-online-retail bench-serving bench-rebuild bench-sends bench-dashboard bench-events bench-rules bench-segments bench-accuracy test-senders chaos-events attack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -42,6 +42,9 @@ bench-demo: $(VENV)/.run ## from nothing to a ready demo, in seconds
 
 bench-online-retail: $(VENV)/.run ## accuracy over HTTP on a real shop's data
 	$(BIN)/python benchmarks/online_retail.py
+
+bench-accuracy: $(VENV)/.run ## accuracy on public data beside published figures (ARGS="--only movies --again")
+	$(BIN)/python benchmarks/accuracy.py $(ARGS)
 
 bench-serving: $(VENV)/.run ## CPU a request beside other servers, and what Morsel needs at scale; needs wrk (`make system-deps`)
 	-$(BIN)/python -m pip install --quiet -e '.[bench]'

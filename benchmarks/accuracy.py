@@ -54,6 +54,7 @@ class Row:
 
 ROWS = {
     "movies": Row(public.movies, 0.186, 0.165),
+    "liked-movies": Row(public.liked_movies, 0.334, 0.345),
     "beauty": Row(public.amazon("Beauty", 1), 0.0563, 0.061),
     "beauty-as-published": Row(public.amazon("Beauty", 2), 0.0531, 0.056),
     "sports": Row(public.amazon("Sports_and_Outdoors", 1), 0.0323, 0.037),

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,6 +97,30 @@ def movies(folder: Path) -> Question:
         parts.setdefault(int(line["UserID"]), []).append((int(line["Position"]), int(line["MovieID"])))
     whole = [[movie for _, movie in sorted(part)] for part in parts.values()]
     return _next_item(whole, RATING, 1, _spread(len(whole), 300))
+
+
+def liked_movies(folder: Path) -> Question:
+    """MovieLens 1M, ratings of 4 and 5 of people and movies with ten: the first published random fifth of each person, without any order."""
+    pairs = [
+        (row["UserID"], row["MovieID"]) for row in csv.DictReader(lines(folder / "ml-1m" / "ratings.csv.gz")) if int(row["Rating"]) >= 4
+    ]
+    while True:
+        people, movies = Counter(one for one, _ in pairs), Counter(one for _, one in pairs)
+        kept = [(one, other) for one, other in pairs if people[one] >= 10 and movies[other] >= 10]
+        if len(kept) == len(pairs):
+            break
+        pairs = kept
+    hidden = {tuple(line.split()) for line in lines(folder / "ml-1m" / "quest_splits" / "test_0.tsv.gz")}
+    person_of = {one: number for number, one in enumerate(sorted({one for one, _ in pairs}, key=int))}
+    row_of = {one: number for number, one in enumerate(sorted({one for _, one in pairs}, key=int))}
+    known = [(person_of[one], row_of[other]) for one, other in pairs if (one, other) not in hidden]
+    person, row = (np.array([pair[part] for pair in known]) for part in (0, 1))
+    data = _interactions(len(row_of), len(person_of), person, row, np.full(len(row), RATING), np.full(len(row), _DAY))
+    wanted: dict[int, list[int]] = {}
+    for one, other in hidden:
+        wanted.setdefault(person_of[one], []).append(row_of[other])
+    asked = sorted(wanted)
+    return Question(data, data, asked, [np.array(wanted[one]) for one in asked], [data.histories.of(one).row for one in asked])
 
 
 def amazon(name: str, hidden: int) -> Callable[[Path], Question]:

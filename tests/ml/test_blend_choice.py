@@ -102,3 +102,20 @@ def test_a_setting_that_somebody_changed_is_not_chosen_anew() -> None:
     assert chosen["penalty"] == 7.0
     better = (Member(Popular(), (1.0,), tries=(Transitions(),)), Member(Ease(), (0.1, 0.2)))
     assert "Transitions" in Blend(better).fit(data, np.random.default_rng(0)).learned["members"]
+
+
+def test_where_all_happened_at_once_a_fifth_of_it_is_hidden() -> None:
+    rng = np.random.default_rng(2)
+    events = [(one, int(row), 6, 1.0, -1, 5.0) for one in range(200) for row in rng.permutation(30)[:10] + one % 2 * 30]
+    data = interactions(np.arange(ROWS), 200, events)
+    held = trial(data, 100)
+    assert len(held.people) == 100
+    for person, own, target in zip(held.people, held.histories, held.targets, strict=True):
+        assert len(target) == 2
+        assert set(target) | set(own.row) == set(data.histories.of(int(person)).row)
+        assert set(target).isdisjoint(own.row)
+    model = fitted(data)
+    own = data.histories.of(1)
+    best = (-model.score(contract.assemble([own]))[0]).argsort()[:15]
+    assert (best >= 30).all()
+    assert set(best.tolist()).isdisjoint(own.row.tolist())

@@ -18,7 +18,9 @@ from app.ml.recommenders.blend.trial import trial
 
 LEAST_PEOPLE = 50
 """With fewer people to judge by, the first choices stand."""
-_MOST_PEOPLE = 2000
+_FEW_PEOPLE, _MANY_PEOPLE = 2000, 5000
+_MOST_SCORES = 60_000_000
+"""Scores of one member that are looked at to choose by: as many people as that allows, within the bounds above."""
 _CHUNK = 64
 _NEAR = 100
 """Best rows of each member that the best of all are looked for among."""
@@ -52,12 +54,14 @@ def choose(
 ) -> Chosen:
     """Return the best settings, then the best weights by going through them one after the other; the first of each without enough people.
 
-    The members are fitted on what `trial` leaves of the data, and judged by what it hides of up to 2,000 people: nothing is random.
+    The members are fitted on what `trial` leaves of the data, and judged by what it hides of up to 5,000 people, 2,000 where the
+    catalogue is large: nothing is random.
     """
     first = Chosen([one.recommender for one in members], [one.weights[0] for one in members], own_shares[0])
     if len(members) == 1 and len(members[0].weights) == 1:
         return first
-    held = trial(data, _MOST_PEOPLE)
+    people = min(_MANY_PEOPLE, max(_FEW_PEOPLE, _MOST_SCORES // max(1, data.rows)))
+    held = trial(data, people)
     if len(held.people) < LEAST_PEOPLE:
         return first
     recommenders, models = [], []
