@@ -100,7 +100,7 @@ def movies(folder: Path) -> Question:
 
 
 def liked_movies(folder: Path) -> Question:
-    """MovieLens 1M, ratings of 4 and 5 of people and movies with ten: the first published random fifth of each person, without any order."""
+    """MovieLens 1M, ratings of 4 and 5 of people and movies with ten: the first published fifth of each person, without order."""
     pairs = [
         (row["UserID"], row["MovieID"]) for row in csv.DictReader(lines(folder / "ml-1m" / "ratings.csv.gz")) if int(row["Rating"]) >= 4
     ]
