@@ -45,6 +45,18 @@ def test_a_model_stands_beside_the_live_one_with_its_differences(browser: Browse
     assert admin.get(path, params={"with": "personal/nothing"}).status_code == 404
 
 
+def test_a_blend_says_what_was_chosen_for_the_shop(browser: Browser, admin: httpx.Client) -> None:
+    version = live(admin)
+    members = admin.get(f"/v1/admin/models/personal/{version}").json()["parameters"]["learned"]["members"]
+    page = browser.get(f"/models/personal/{version}")
+    chosen = page.split("What was chosen for this shop", 1)[1].split("</section>")[0]
+    assert members
+    assert [name in chosen for name in members] == [True] * len(members)
+    assert f"{members['Ease']['weight']:g}" in chosen
+    other = live(admin, "item_to_item")
+    assert "What was chosen" not in browser.get(f"/models/item_to_item/{other}")
+
+
 def test_what_a_person_gets_from_two_is_shown_and_nothing_changes(site: Site, browser: Browser, admin: httpx.Client, newer: str) -> None:
     first, person = live(admin), site.kept.people[0].user_id
     body = {"a": f"personal/{first}", "b": f"personal/{newer}", "user_id": person, "limit": 5}

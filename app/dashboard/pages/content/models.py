@@ -33,7 +33,17 @@ _FIGURES = (
     ("coverage@10", "Coverage@10"), ("filled", "Places filled"), ("people", "People"),
 )  # fmt: skip
 _TASKS = (("all", "with repeats"), ("new", "on new items"))
+_MEMBERS = {
+    "Again": "What they come back to, by its probability",
+    "BuyAgain": "What they bought before",
+    "Transitions": "What people went on to after what they did last",
+    "Ease": "What people like them have",
+    "ItemToItem": "What the same people looked at or bought",
+    "Als": "What people of their taste have",
+    "Popular": "What is popular now",
+}
 _MOST = 200
+_NEVER = 1e9
 
 
 def figure(metrics: dict[str, Any], task: str, name: str = "ndcg@10") -> float | None:
@@ -173,6 +183,18 @@ def plots(models: list[dict[str, Any]], live: dict[str, Any]) -> list[Any]:
     ]
 
 
+def chosen(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what training chose for a blend: each part in words, its weight and its half-lives."""
+    members = (parameters.get("learned") or {}).get("members") or {}
+    found = []
+    for name, one in members.items():
+        scoring = one["setting"].get("scoring") or one["setting"].get("weighting") or {}
+        lives = {unit: scoring.get(f"half_life_{unit}") for unit in ("days", "places")}
+        fades = " and ".join(f"every {value:g} {unit}" for unit, value in lives.items() if value and value < _NEVER)
+        found.append({"title": _MEMBERS.get(name, name), "name": name, "weight": one["weight"], "fades": fades})
+    return found
+
+
 @router.get("/{recommender}/{version}")
 async def model(visit: Here, recommender: str, version: str) -> Response:
     """Show a model beside the live one."""
@@ -196,6 +218,7 @@ async def model(visit: Here, recommender: str, version: str) -> Response:
     return visit.page(
         "models/model.html", model=found, live=live, beside=beside, figures=rows, window=window(found["data"]),
         person=people[0] if people else "", judged=judged(found["metrics"]), left_out=found["data"].get("left_out") or {},
+        chosen=chosen(found["parameters"]), own_share=(found["parameters"].get("learned") or {}).get("own_share", 1),
     )  # fmt: skip
 
 
